@@ -1,0 +1,74 @@
+"""What the tests share: the built site and a real browser with every other host blocked."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+CHROMIUM_HELP = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium, driven by Playwright; skips without one, fails instead under CI=true."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(CHROMIUM_HELP)
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """``open_page(url, width=1280, scheme="light", javascript=True)`` → a Playwright page.
+
+    Every request that leaves ``file:`` or the loopback address is refused and listed in
+    ``page.refused``; console errors and uncaught exceptions are listed in ``page.problems``.
+    """
+    contexts = []
+
+    def open_(url, width=1280, height=900, scheme="light", javascript=True, **options):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.refused, page.problems = [], []
+
+        def gate(route):
+            address = route.request.url
+            if address.startswith(("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost")):
+                route.continue_()
+            else:
+                page.refused.append(address)
+                route.abort()
+
+        context.route("**/*", gate)
+        page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: page.problems.append(str(e)))
+        page.goto(str(url))
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built site; fails with the command that builds it."""
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"the site is not built: run `make book` first (looked for {SITE / 'index.html'})")
+    return SITE
