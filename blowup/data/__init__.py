@@ -1,0 +1,20 @@
+"""The data sets as tensors, raw as a newcomer would meet them. Everything ships with the package."""
+
+from blowup.data.real import digits, proteins
+from blowup.data.synthetic import clusters, spirals
+from blowup.data.table import Dataset
+
+LOADERS = {"proteins": proteins, "digits": digits, "clusters": clusters, "spirals": spirals}
+
+
+def load(name):
+    """The data set called ``name``: "proteins", "digits", "clusters" or "spirals", as a :class:`Dataset`.
+
+    Raises ValueError, listing the known names, for any other.
+    """
+    if name not in LOADERS:
+        raise ValueError(f"name: unknown data set {name!r}; known are {', '.join(LOADERS)}")
+    return LOADERS[name]()
+
+
+__all__ = ["Dataset", "clusters", "digits", "load", "proteins", "spirals"]

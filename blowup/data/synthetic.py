@@ -1,0 +1,42 @@
+"""Two tasks made in code, for when the data should be in plain sight."""
+
+import math
+
+import torch
+
+from blowup.data.table import split
+
+
+def clusters(classes=10, inputs=64, n=2000, spread=1.0, seed=0):
+    """Gaussian clusters: x (n, inputs) = class center + ``spread`` · noise, both standard normal; y the class.
+
+    A quarter is for testing. Raises ValueError unless classes, inputs and n are positive and spread >= 0.
+    """
+    if min(classes, inputs, n) < 1 or not 0 <= spread < math.inf:
+        raise ValueError(
+            f"classes, inputs, n must be at least 1 and spread finite and at least 0; "
+            f"got {classes}, {inputs}, {n}, {spread}"
+        )
+    rng = torch.Generator().manual_seed(seed)
+    centers = torch.randn(classes, inputs, generator=rng)
+    y = torch.randint(classes, (n,), generator=rng)
+    x = centers[y] + spread * torch.randn(n, inputs, generator=rng)
+    return split(x, y, map(str, range(classes)), torch.arange(n) % 4 == 0)
+
+
+def spirals(arms=3, n=1500, turns=1.0, noise=0.05, seed=0):
+    """Interleaved spirals in the plane: x (n, 2) within the unit disc up to ``noise``, y the arm.
+
+    A quarter is for testing. Raises ValueError unless arms and n are positive and noise >= 0.
+    """
+    if min(arms, n) < 1 or not 0 <= noise < math.inf or not math.isfinite(turns):
+        raise ValueError(
+            f"arms, n must be at least 1, noise finite and at least 0, turns finite; got {arms}, {n}, {noise}, {turns}"
+        )
+    rng = torch.Generator().manual_seed(seed)
+    y = torch.randint(arms, (n,), generator=rng)
+    radius = torch.rand(n, generator=rng)
+    angle = 2 * math.pi * (turns * radius + y / arms)
+    x = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+    x = x + noise * torch.randn(n, 2, generator=rng)
+    return split(x, y, map(str, range(arms)), torch.arange(n) % 4 == 0)

@@ -1,0 +1,14 @@
+"""Make ``blowup/data/digits.npz`` from the copy of the UCI digits that scikit-learn ships (pip install scikit-learn)."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+OUTPUT = Path(__file__).resolve().parent.parent / "blowup" / "data" / "digits.npz"
+
+if __name__ == "__main__":
+    digits = load_digits()
+    images, labels = digits.images.astype(np.uint8), digits.target.astype(np.uint8)
+    np.savez_compressed(OUTPUT, images=images, labels=labels)
+    print(f"{len(labels)} digits, {OUTPUT.stat().st_size} bytes in {OUTPUT.name}")
