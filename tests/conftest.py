@@ -11,6 +11,13 @@ SITE = ROOT / "_build" / "html"
 CHROMIUM_HELP = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what needs the built site or a browser, so that everything else can be run first."""
+    for item in items:
+        if {"site", "chromium", "open_page"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium, driven by Playwright; skips without one, fails instead under CI=true."""

@@ -1,0 +1,50 @@
+# Exploding Gradients. `make` alone lists what you can do.
+
+PYTHON ?= python3
+PORT ?= 8000
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+SITE := _build/.built
+SOURCES := _config.yml _toc.yml $(shell find book blowup tools -type f -not -path '*/.*' -not -path '*__pycache__*')
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name words; do \
+		printf '  make %-9s %s\n' "$$name" "$$words"; done
+
+book: $(INSTALLED) ## execute every notebook and build the site into _build/html
+	@$(PY) tools/build.py
+
+serve: $(INSTALLED) ## show the built site in a browser (PORT=8000)
+	@$(PY) tools/serve.py $(PORT)
+
+test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, browser)
+	@$(PY) tools/test.py $(PART)
+
+curves: $(INSTALLED) ## compute the published learning curves again and show what changed
+	@$(PY) tools/curves.py
+
+bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
+	@$(PY) tools/bench.py
+
+lint: $(INSTALLED) ## check the style of the code, chapters included
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+address: $(INSTALLED) ## write the repository's address and the version (_config.yml) wherever they are repeated
+	@$(PY) tools/address.py
+
+clean: ## remove what was built (keeps .venv)
+	@rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later"; exit 1; }
+	@$(PYTHON) tools/install.py .venv
+	@touch $@
+
+site: $(SITE)
+
+$(SITE): $(INSTALLED) $(SOURCES)
+	@$(PY) tools/build.py
+
+.DEFAULT_GOAL := help
+.PHONY: help book site serve test curves bench lint address clean

@@ -1,0 +1,142 @@
+"""The house: pins that agree, an install that does not wait, a build that fails loudly, a server that starts."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import yaml
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+import dependencies
+import install
+
+
+def test_binder_pins_agree_with_requirements():
+    lines = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    binder = dict(line.replace("+cpu", "").split("==") for line in lines if "==" in line)
+    assert binder.items() <= dependencies.pins().items()
+    assert set(dependencies.floors()) <= set(binder), "a reader's kernel misses something the package needs"
+    assert "torch==2.13.0+cpu" in lines
+
+
+def test_every_requirement_is_pinned_exactly():
+    lines = [x for x in (ROOT / "requirements.txt").read_text().splitlines() if x and not x.startswith("#")]
+    assert lines and all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines)
+
+
+def test_the_package_has_floors_below_the_pins():
+    from packaging.version import Version
+
+    for name, floor in dependencies.floors().items():
+        assert Version(floor) <= Version(dependencies.pins()[name]), name
+
+
+@pytest.mark.parametrize("which", ["oldest", "newest"])
+def test_the_weekly_run_installs_what_the_tests_import(which):
+    listed = {re.split(r"[=<>]", line)[0] for line in dependencies.listed(which)}
+    assert set(dependencies.floors()) | set(dependencies.TESTING) == listed
+
+
+def test_weekly_run_names_its_choice():
+    with pytest.raises(ValueError, match="oldest or newest, not 'latest'"):
+        dependencies.listed("latest")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "http://no-such-host.invalid/"])
+def test_an_index_that_cannot_be_reached_is_given_up_quickly(address):
+    started = time.perf_counter()
+    assert not install.reachable(address)
+    assert time.perf_counter() - started < install.PATIENCE + 1
+
+
+def test_an_index_that_never_answers_is_given_up_quickly(monkeypatch):
+    monkeypatch.setattr(install, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.perf_counter()
+        assert not install.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert time.perf_counter() - started < 2
+
+
+def test_workflows_are_well_formed():
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        workflow = yaml.safe_load(file.read_text())
+        assert {"name", "jobs", "permissions"} <= set(workflow), file.name
+        for job in workflow["jobs"].values():
+            assert job["timeout-minutes"] <= 90 and job["steps"], file.name
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """The house with a book of one page and one notebook, to be broken."""
+    for name in ("_config.yml", "tools", "book/_static", "book/_templates", "book/references.bib"):
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters: [{file: trial}]\n")
+    (tmp_path / "book" / "index.md").write_text("# A book\n\nOf one notebook.\n")
+
+    def write(*sources):
+        cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Trial\n\nOne notebook."}]
+        for i, source in enumerate(sources):
+            cell = {"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "execution_count": None}
+            cells.append(cell | {"source": source})
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+        (tmp_path / "book" / "trial.ipynb").write_text(text)
+        command = [sys.executable, tmp_path / "tools" / "build.py"]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr
+
+    return write
+
+
+def test_a_failing_cell_ends_the_build_with_notebook_cell_and_traceback(small_book):
+    code, said = small_book("x = 41", "assert x == 42, 'the answer moved'")
+    assert code != 0
+    assert "trial.ipynb" in said and "assert x == 42" in said
+    assert "Traceback" in said and "the answer moved" in said
+    assert "The site is in" not in said
+
+
+def test_a_warning_in_a_chapter_fails_the_build(small_book):
+    code, said = small_book("import sys; print('careful', file=sys.stderr)")
+    assert code != 0 and "stderr" in said
+
+
+def test_a_good_book_is_built_for_a_static_page_and_says_where(small_book, tmp_path):
+    code, said = small_book("import os; print('static life', os.environ['BLOWUP_STATIC'])")
+    assert code == 0, said
+    assert re.search(r"1/1 trial … \d+\.\d s", said)
+    assert "_build/html" in said and "make serve" in said
+    assert "static life 1" in (tmp_path / "_build" / "html" / "trial.html").read_text()
+
+
+def test_serving_moves_on_from_a_busy_port():
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        command = [sys.executable, "-c", f"import serve; print(serve.open_port({port}).server_address[1])"]
+        result = subprocess.run(command, cwd=ROOT / "tools", capture_output=True, text=True, check=True)
+    assert port < int(result.stdout) < port + 20
+
+
+@pytest.mark.parametrize("port", ["eighty", "0", "-1", "99999"])
+def test_serving_names_a_bad_port(port, site):
+    result = subprocess.run([sys.executable, ROOT / "tools" / "serve.py", port], capture_output=True, text=True)
+    assert result.returncode == 1 and "PORT must be a number" in result.stderr
+
+
+def test_make_serve_shows_the_site(site):
+    command = [sys.executable, ROOT / "tools" / "serve.py", "8123"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = re.search(r"http://\S+", server.stdout.readline()).group()
+            assert "Exploding Gradients" in urllib.request.urlopen(address, timeout=10).read().decode()
+        finally:
+            server.terminate()

@@ -1,0 +1,20 @@
+"""How the kernels that execute the notebooks start: the same on every machine, and quietly."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = """\
+c = get_config()
+c.IPKernelApp.log_level = 40  # errors only
+c.HistoryManager.enabled = False
+"""
+
+
+def environment(**more):
+    """The environment for kernels: no start-up files of the user's own, no notes on the terminal."""
+    folder = ROOT / "_build" / "ipython"
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(CONFIG)
+    return os.environ | {"IPYTHONDIR": str(folder), "PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
