@@ -27,7 +27,7 @@ bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) tools/bench.py
 
 lint: $(INSTALLED) ## check the style of the code, chapters included
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . --exclude '*.ipynb'
 
 address: $(INSTALLED) ## write the repository's address and the version (_config.yml) wherever they are repeated
 	@$(PY) tools/address.py

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,7 +22,7 @@ class DoesNotReproduce(AssertionError):
     """A fresh run differs from the published one by more than the luck of its seeds."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Curves:
     """What a training run records, for M seeds at S recorded steps and L layers.
 
@@ -66,12 +67,20 @@ class Curves:
                 raise ValueError(f"{name}: expected shape {shape} for {members} seeds and {records} steps, "
                                  f"got {getattr(self, name).shape}")  # fmt: skip
 
+    def __repr__(self):
+        return f"Curves({len(self.seeds)} seeds, steps 0 to {self.steps[-1]}: {tally(self)})"
+
     @property
     def grad_norm(self):
         """Norm of the gradient of all parameters together, (M, S)."""
         largest = self.grad_norms.max(axis=2, keepdims=True)
         scale = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
         return scale[..., 0] * np.sqrt(np.square(self.grad_norms / scale).sum(axis=2))
+
+
+def tally(curves):
+    """What became of the seeds, counted: "14 learned, 2 non-finite" (:func:`blowup.agreement.outcomes`)."""
+    return ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(outcomes(curves)).items()))
 
 
 def band(values, low=10, high=90):
@@ -137,10 +146,10 @@ def load(path):
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"path: cannot read {path.name}: {error}") from None
-    if not lines or lines[0] != FORMAT:
+    if lines[0] != FORMAT:
         raise ValueError(f"path: {path.name} holds no learning curves (its first line is not {FORMAT!r})")
     if not lines[-1].startswith("# end: "):
         raise ValueError(f"path: {path.name} is cut short (its last line is not '# end: …'); restore it")
@@ -219,9 +228,5 @@ def compare(name, fresh, published):
                 f"(band {low:.4g} to {high:.4g}), {abs(z):.1f} standard errors "
                 f"{'above' if z > 0 else 'below'} in rank; so at {len(steps)} of {len(fresh.steps)} steps"
             )
-    for whose, kinds in (("fresh", outcomes(fresh)), ("published", outcomes(published))):
-        counts = ", ".join(
-            f"{n} {kind}" for kind, n in zip(*np.unique(kinds, return_counts=True), strict=True)
-        )
-        lines.append(f"  outcomes, {whose}: {counts}")
+    lines.append(f"  outcomes: {tally(fresh)}; published: {tally(published)}")
     raise DoesNotReproduce("\n".join(lines))

@@ -116,8 +116,11 @@ def examples(net, x, y, members, device, x_name, y_name):
     x = x if x.is_floating_point() else x.float()
     shape, own = tuple(net.input_shape), x.dim() == len(net.input_shape) + 2
     if tuple(x.shape[1 + own :]) != shape or (own and len(x) != members):
-        raise ValueError(f"{x_name}: expected (n, *{shape}), or ({members}, n, *{shape}) with one data set "
-                         f"for each seed, got {tuple(x.shape)}")  # fmt: skip
+        sizes = ", ".join(map(str, shape))
+        raise ValueError(
+            f"{x_name}: expected (n, {sizes}), or ({members}, n, {sizes}) with one data set for each "
+            f"member, got {tuple(x.shape)}"
+        )
     if x.numel() == 0:
         raise ValueError(f"{x_name}: holds no examples")
     if not bool(x.isfinite().all()):
@@ -166,7 +169,7 @@ def accuracy(net, params, x, y, chunk=256):
         (net(params, x[:, i : i + chunk]).argmax(dim=2) == y[i : i + chunk]).sum(dim=1)
         for i in range(0, len(y), chunk)
     )
-    return right / len(y)
+    return right.double() / len(y)
 
 
 def norms(tensors):

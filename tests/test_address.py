@@ -13,7 +13,14 @@ sys.path.insert(0, str(ROOT / "tools"))
 import address
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
-KEPT = ("README.md", "_config.yml", "pyproject.toml", "blowup/__init__.py", "tools/setup_cell.txt")
+KEPT = (
+    "README.md",
+    "LICENSE-TEXT.md",
+    "_config.yml",
+    "pyproject.toml",
+    "blowup/__init__.py",
+    "tools/setup_cell.txt",
+)
 
 
 @pytest.fixture
@@ -50,7 +57,11 @@ def test_nothing_is_stale():
 def test_a_fork_writes_its_address_everywhere(copy, capsys):
     move(copy, "https://github.com/someone/a-fork")
     owner, name = CONFIG["url"].split("/")[-2:]
-    left = [file for file, text in texts(copy).items() if f"{owner}/{name}" in text or f"{owner}.github.io" in text]
+    left = [
+        file
+        for file, text in texts(copy).items()
+        if f"{owner}/{name}" in text or f"{owner}.github.io" in text
+    ]
     assert not left
     for notebook in (copy / "book").glob("*.ipynb"):
         assert "github.com/someone/a-fork/archive/refs/tags/v" in notebook.read_text()

@@ -65,7 +65,18 @@ def colab(tmp_path_factory):
 def wheel(tmp_path_factory):
     """The package's wheel, built from this tree without its build folders, at an address of this machine."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+        ROOT,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -78,7 +89,9 @@ def run_alone(notebook, python, folder, source):
     kernel = folder / "jupyter" / "kernels" / "colab"
     kernel.mkdir(parents=True)
     arguments = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
-    (kernel / "kernel.json").write_text(f'{{"argv": {arguments}, "display_name": "Colab", "language": "python"}}')
+    (kernel / "kernel.json").write_text(
+        f'{{"argv": {arguments}, "display_name": "Colab", "language": "python"}}'
+    )
     work = folder / "content"
     work.mkdir()
     copy = nbformat.read(shutil.copy(notebook, work), as_version=4)
@@ -87,7 +100,9 @@ def run_alone(notebook, python, folder, source):
     environment |= {"BLOWUP_SOURCE": source, "PIP_NO_INDEX": "1", "OMP_NUM_THREADS": "1"}
     os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
     try:
-        client = NotebookClient(copy, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(work)}})
+        client = NotebookClient(
+            copy, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(work)}}
+        )
         client.execute(env=environment)
     finally:
         del os.environ["JUPYTER_PATH"]
@@ -102,7 +117,7 @@ def is_clean(python):
 def test_offline_says_plainly_what_to_do(colab, tmp_path):
     assert is_clean(colab)
     nowhere = "http://127.0.0.1:9/blowup-0.1.0-py3-none-any.whl"  # the discard port: nobody answers
-    with pytest.raises(CellExecutionError, match="could not fetch .*: go online and run this cell again"):
+    with pytest.raises(CellExecutionError, match=r"could not fetch .*: go online and run this cell again"):
         run_alone(NOTEBOOKS[0], colab, tmp_path, nowhere)
 
 
@@ -122,6 +137,8 @@ def test_the_wheel_carries_the_published_curves(wheel):
     import zipfile
 
     names = zipfile.ZipFile(io.BytesIO(urllib.request.urlopen(wheel).read())).namelist()
-    published = {p.relative_to(ROOT / "book" / "curves").as_posix() for p in (ROOT / "book" / "curves").rglob("*.*")}
+    published = {
+        p.relative_to(ROOT / "book" / "curves").as_posix() for p in (ROOT / "book" / "curves").rglob("*.*")
+    }
     assert {f"blowup/published/{name}" for name in published} <= set(names)
     assert [n for n in names if n.startswith("blowup/data/")], "the data sets are missing"

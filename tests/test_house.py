@@ -1,4 +1,4 @@
-"""The house: pins that agree, an install that does not wait, a build that fails loudly, a server that starts."""
+"""The house: pins agree, the install does not wait, the build fails loudly, the server starts."""
 
 import json
 import re
@@ -83,9 +83,17 @@ def small_book(tmp_path):
     (tmp_path / "book" / "index.md").write_text("# A book\n\nOf one notebook.\n")
 
     def write(*sources):
-        cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Trial\n\nOne notebook."}]
+        cells = [
+            {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Trial\n\nOne notebook."}
+        ]
         for i, source in enumerate(sources):
-            cell = {"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "execution_count": None}
+            cell = {
+                "cell_type": "code",
+                "id": f"c{i}",
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+            }
             cells.append(cell | {"source": source})
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
@@ -128,7 +136,9 @@ def test_serving_moves_on_from_a_busy_port():
 
 @pytest.mark.parametrize("port", ["eighty", "0", "-1", "99999"])
 def test_serving_names_a_bad_port(port, site):
-    result = subprocess.run([sys.executable, ROOT / "tools" / "serve.py", port], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, ROOT / "tools" / "serve.py", port], capture_output=True, text=True
+    )
     assert result.returncode == 1 and "PORT must be a number" in result.stderr
 
 

@@ -45,11 +45,15 @@ def lines(cell):
 def calls(cell, name):
     """How many calls of a function stand in a code cell."""
     tree = ast.walk(ast.parse(cell.source))
-    return sum(isinstance(n, ast.Call) and getattr(n.func, "id", getattr(n.func, "attr", None)) == name for n in tree)
+    return sum(
+        isinstance(n, ast.Call) and getattr(n.func, "id", getattr(n.func, "attr", None)) == name for n in tree
+    )
 
 
 def is_committed_without_outputs(notebook):
-    return [f"{cell.id} has outputs or a count" for cell in code(notebook) if cell.outputs or cell.execution_count]
+    return [
+        f"{cell.id} has outputs or a count" for cell in code(notebook) if cell.outputs or cell.execution_count
+    ]
 
 
 def has_stable_cell_ids(notebook):
@@ -72,14 +76,22 @@ def starts_with_the_setup_cell(notebook):
     address = Address(yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"])
     first = code(notebook)[0]
     good = first.get("id") == "setup" and first.source == setup_cell(ROOT, address)
-    return [] if good else ["the first code cell is not the setup cell: give it the id setup, run `make address`"]
+    return (
+        []
+        if good
+        else ["the first code cell is not the setup cell: give it the id setup, run `make address`"]
+    )
 
 
 def has_short_cells(notebook):
     visible = [lines(cell) for cell in code(notebook) if not tags(cell) & (HIDDEN | {"setup"})]
     complaints = [f"{cell.id} has {lines(cell)} lines" for cell in code(notebook) if lines(cell) > 20]
     median = statistics.median(visible)
-    return complaints if 3 <= median <= 8 else [*complaints, f"the median code cell has {median} lines, not 3 to 8"]
+    return (
+        complaints
+        if 3 <= median <= 8
+        else [*complaints, f"the median code cell has {median} lines, not 3 to 8"]
+    )
 
 
 def has_no_wall_of_code(notebook):
@@ -122,7 +134,9 @@ def reproduces_a_published_curve_in_sight(notebook):
 
 def holds_its_sentences_to_the_run(notebook):
     tests = [cell for cell in code(notebook) if "test" in tags(cell) and "remove-cell" in tags(cell)]
-    return [] if sum("assert" in cell.source for cell in tests) >= 3 else ["fewer than three hidden test cells"]
+    return (
+        [] if sum("assert" in cell.source for cell in tests) >= 3 else ["fewer than three hidden test cells"]
+    )
 
 
 def closes_with_what_was_done(notebook):
@@ -133,7 +147,11 @@ def closes_with_what_was_done(notebook):
 def describes_its_figures(notebook):
     figures = [cell for cell in code(notebook) if calls(cell, "show") and "remove-cell" not in tags(cell)]
     image = {cell.id: cell.metadata.get("mystnb", {}).get("image", {}) for cell in figures}
-    return [f"the figure of {i} has no alt text of a sentence" for i, m in image.items() if len(m.get("alt", "")) < 40]
+    return [
+        f"the figure of {i} has no alt text of a sentence"
+        for i, m in image.items()
+        if len(m.get("alt", "")) < 40
+    ]
 
 
 def names_no_machine(notebook):

@@ -17,7 +17,9 @@ ASSETS = "script[src], link[rel=stylesheet][href], img[src], source[src]"
 @pytest.fixture(scope="session")
 def pages(site):
     """Every page by its path in the site, parsed."""
-    found = {p.relative_to(site).as_posix(): p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts}
+    found = {
+        p.relative_to(site).as_posix(): p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts
+    }
     return {name: BeautifulSoup(p.read_text(encoding="utf8"), "html.parser") for name, p in found.items()}
 
 
@@ -55,7 +57,9 @@ def test_nothing_is_loaded_from_another_host(site, pages):
         if urlsplit(element.get("src") or element.get("href")).netloc
     ]
     for sheet in site.rglob("*.css"):
-        away += [f"{sheet.name}: {url}" for url in re.findall(r"url\(['\"]?(https?://[^)]+)", sheet.read_text())]
+        away += [
+            f"{sheet.name}: {url}" for url in re.findall(r"url\(['\"]?(https?://[^)]+)", sheet.read_text())
+        ]
     assert not away, "\n".join(away)
 
 
@@ -75,7 +79,9 @@ def test_every_page_says_what_it_is(pages):
 
 
 def test_every_picture_has_a_text(pages):
-    silent = [f"{n}: {img}"[:160] for n, page in pages.items() for img in page.select("img") if not img.get("alt")]
+    silent = [
+        f"{n}: {img}"[:160] for n, page in pages.items() for img in page.select("img") if not img.get("alt")
+    ]
     assert not silent, "\n".join(silent)
 
 

@@ -53,7 +53,9 @@ def test_a_page_is_whole_without_another_host(open_page, base, name):
     assert page.refused == []
     assert page.problems == []
     assert (typeset_formulas >= formulas) and errors == 0
-    missing = page.evaluate("() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+    missing = page.evaluate(
+        "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+    )
     assert missing == []
 
 
@@ -75,7 +77,9 @@ def test_a_page_is_accessible_and_fits(open_page, served, name):
 def test_search_finds_a_chapter(open_page, base):
     page = open_page(f"{base}/search.html?q=chain+rule")
     page.wait_for_selector("#search-results li a")
-    links = page.eval_on_selector_all("#search-results li a", "links => links.map(a => a.getAttribute('href'))")
+    links = page.eval_on_selector_all(
+        "#search-results li a", "links => links.map(a => a.getAttribute('href'))"
+    )
     assert any("chain-rule.html" in link for link in links)
     page.wait_for_load_state("networkidle")
     assert page.refused == [] and page.problems == []
@@ -111,7 +115,9 @@ def test_icons_are_drawn_from_the_icon_font(open_page, served):
     page.evaluate("() => document.fonts.ready")
     loaded = page.evaluate("() => [...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
     assert any("Awesome" in family for family in loaded), loaded
-    width = page.locator(".article-header-buttons i.fa-rocket").evaluate("i => i.getBoundingClientRect().width")
+    width = page.locator(".article-header-buttons i.fa-rocket").evaluate(
+        "i => i.getBoundingClientRect().width"
+    )
     assert width > 8
 
 

@@ -147,6 +147,17 @@ def test_chi_is_below_one_before_the_critical_gain_and_not_after(name, sigma_b):
         assert mean_field(name, critical * (1 + 1e-9), sigma_b).chi > 1.0001
 
 
+@pytest.mark.parametrize("name, sigma_b", [("gelu", 0.01), ("gelu", 0.3), ("silu", 0.5)])
+def test_the_jump_is_where_two_fixed_points_meet(name, sigma_b):
+    """The gain that makes q a fixed point, w2(q), has a maximum: beyond it the lower fixed point is gone."""
+    q = torch.logspace(-3, 0.7, 20_001, dtype=torch.float64)
+    w2 = (q - sigma_b**2) / moments(name, q).square
+    peak = (w2.diff() < 0).nonzero()[0].item()
+    critical = critical_sigma_w(name, sigma_b)
+    assert critical**2 == pytest.approx(w2[peak].item(), rel=1e-7)
+    assert mean_field(name, critical * (1 - 1e-7), sigma_b).q == pytest.approx(q[peak].item(), rel=1e-2)
+
+
 # products of Gaussian matrices
 
 

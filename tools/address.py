@@ -1,8 +1,9 @@
 """Write the repository's address and the package's version wherever they are repeated: `make address`.
 
 _config.yml is the only place where the address stands, blowup/__init__.py the only one for the version.
-Derived from them: the setup cell of every notebook, the links in README.md and in the book's pages, and
-the addresses in pyproject.toml. With --check nothing is written, and a stale file is an error.
+Derived from them: the setup cell of every notebook, the links in README.md, in the license and in the
+book's pages, and the addresses in pyproject.toml. With --check nothing is written, and a stale file is
+an error.
 """
 
 import re
@@ -59,7 +60,7 @@ def derived(root):
     new, branch = Address(repository["url"]), repository["branch"]
     pyproject = (root / "pyproject.toml").read_text()
     old = Address(re.search(r'^Repository = "(.+?)"', pyproject, re.MULTILINE).group(1))
-    for file in [root / "README.md", *sorted((root / "book").rglob("*.md")), root / "pyproject.toml"]:
+    for file in [*sorted(root.glob("*.md")), *sorted((root / "book").rglob("*.md")), root / "pyproject.toml"]:
         text = file.read_text(encoding="utf8")
         yield file, text, rewritten(text, old, new, branch)
     for file in sorted((root / "book").glob("*.ipynb")):

@@ -11,7 +11,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTING = (
-    *("pytest", "pytest-xdist", "nbval", "hypothesis", "nbformat", "nbclient", "ipykernel", "hatchling", "PyYAML"),
+    *(
+        "pytest",
+        "pytest-xdist",
+        "nbval",
+        "hypothesis",
+        "nbformat",
+        "nbclient",
+        "ipykernel",
+        "hatchling",
+        "PyYAML",
+    ),
     *("beautifulsoup4", "playwright", "axe-playwright-python"),
 )
 

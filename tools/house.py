@@ -1,4 +1,4 @@
-"""The book's Sphinx extension: what Jupyter Book and its theme leave to do for a site that needs no other host.
+"""The book's Sphinx extension: what is left to do for a site that needs no other host.
 
 - the kernels that execute the chapters learn that they draw for a static page (``BLOWUP_STATIC``);
 - the build says which notebook it executes and how long each took;
@@ -18,14 +18,11 @@ from progress import NotebookProgress
 
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js")
 UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "vendor/fontawesome/webfonts/*.ttf")
-SEARCH_FROM_A_FILE = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
 
 
 def setup(app):
     os.environ["BLOWUP_STATIC"] = "1"
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; its reader is not loaded
-    # A page opened from disk may not fetch other pages, so its search shows titles without excerpts.
-    app.add_js_file(None, body=SEARCH_FROM_A_FILE, priority=300)
     app.connect("env-before-read-docs", NotebookProgress.start)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", mend_roles)
@@ -46,7 +43,7 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def mend_roles(app, pagename, templatename, context, doctree):
-    """Bibliography entries are items of a list; the role that docutils gives them is no longer allowed there."""
+    """Bibliography entries are items of a list; the role that docutils gives them is out of use."""
     if context.get("body"):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 

@@ -10,7 +10,7 @@ class NotebookProgress(logging.Handler):
 
     def __init__(self, total):
         super().__init__(logging.INFO)
-        self.total, self.count, self.started = total, 0, 0.0
+        self.total, self.count, self.started = total, 0, None
 
     @classmethod
     def start(cls, app, env, docnames):
@@ -27,8 +27,10 @@ class NotebookProgress(logging.Handler):
             self.say(f"  {self.count}/{self.total} {record.docname} … ")
         elif "Executed notebook in" in words:
             self.say(f"{time.perf_counter() - self.started:.1f} s\n")
-        elif "Executing notebook failed" in words:
+            self.started = None
+        elif "Executing notebook failed" in words and self.started:  # Sphinx repeats its warnings at the end
             self.say("failed\n")
+            self.started = None
 
     def say(self, words):
         print(words, end="", file=sys.stderr, flush=True)

@@ -44,7 +44,7 @@ if (!customElements.get("blowup-quiz")) {
     mark(label, right) {
       label.dataset.mark = right ? "right" : "wrong";
       const word = label.querySelector("small") || label.appendChild(document.createElement("small"));
-      word.textContent = right ? "✓ right" : "✗ not this one";
+      word.textContent = right ? "✓ right" : "✗ wrong";
     }
 
     // Emptied first, so that the same words are announced a second time too.
