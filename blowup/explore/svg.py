@@ -2,10 +2,14 @@
 
 import io
 import re
+from functools import lru_cache
+from unittest.mock import patch
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 import matplotlib as mpl
+import matplotlib.text
+from matplotlib.textpath import text_to_path
 
 # Text as outlines: a reader's machine may not have the figure's font, and then labels would not fit.
 RC = {"svg.fonttype": "path", "svg.hashsalt": "blowup", "svg.image_inline": True, "savefig.bbox": None}
@@ -19,17 +23,21 @@ REFERENCE = re.compile(r"url\(#([^)]+)\)")
 def render(figure):
     """The figure's SVG, parsed. No date and no random ids, so that two builds agree."""
     buffer = io.BytesIO()
-    with mpl.rc_context(RC):
+    # matplotlib lays out every tick label afresh for every file, half of the time with a log axis. Its
+    # renderers make a new TextToPath each; when all get the same one, its cache serves all frames.
+    with mpl.rc_context(RC), patch.object(mpl.text, "TextToPath", lambda: text_to_path):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return ElementTree.fromstring(buffer.getvalue())
 
 
+@lru_cache(8192)
 def compact_number(units, digits):
     """An integer count of 10^-digits as the shortest decimal: ``-5, 1`` → ``-.5``."""
     text = f"{units / 10**digits:.{digits}f}".rstrip("0").rstrip(".") if digits else str(units)
     return re.sub(r"^(-?)0(?=\.)", r"\1", text)
 
 
+@lru_cache(4096)  # glyphs and ticks come again in every frame
 def compact_path(d, digits=1):
     """Path data rounded to ``digits``, in relative coordinates, which are short and repeat themselves.
 
