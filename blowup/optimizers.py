@@ -5,7 +5,7 @@ import torch
 
 def spread(numbers, like):
     """``numbers`` (members,) shaped to multiply ``like`` (members, …)."""
-    return numbers.to(like.device, like.dtype).reshape(-1, *[1] * (like.dim() - 1))
+    return numbers.view(-1, *[1] * (like.dim() - 1))
 
 
 class SGD:

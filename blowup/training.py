@@ -37,6 +37,7 @@ def train(
     lr, clip, net.gain: one number, or one for each member: a whole map is one call.
     optimizer: "sgd" (with ``momentum``) or "adam" (``momentum`` is β₁); torch.optim's updates.
     clip: the largest global gradient norm of a member, as torch.nn.utils.clip_grad_norm_ (None: any).
+    device: "cpu" or "cuda"; the starting weights and the batches are the same on both.
     batch: examples a step, drawn without replacement, shuffled anew when fewer are left; all if n is less.
 
     Recorded before any update, every ``every`` updates and after the last: the loss of the batch at hand
@@ -68,7 +69,7 @@ def train(
 
     params = {name: p.requires_grad_() for name, p in net.init(seeds, device, x.dtype).items()}
     weights = list(params.values())
-    optimizer = OPTIMIZERS[optimizer](weights, lr, momentum, weight_decay)
+    optimizer = OPTIMIZERS[optimizer](weights, lr.to(x), momentum, weight_decay)
     order = batches(seeds, len(y), batch, steps + 1).to(device)
     rows = sorted({*range(0, steps, every), steps})
     shared = x.dim() == len(net.input_shape) + 1
@@ -88,7 +89,7 @@ def train(
                 loss_and_accuracy = loss.detach(), accuracy(net, params, x_test, y_test)
                 before = [p.detach().clone() for p in weights]
             if clip is not None:
-                grads = clipped(grads, raw, clip)
+                grads = clipped(grads, raw, clip.to(x))
             optimizer.step(weights, grads)
             if recorded:
                 moves = [p.detach() - old for p, old in zip(weights, before, strict=True)]
@@ -194,7 +195,5 @@ def clipped(grads, sizes, clip):
     min(1, clip / (norm + 1e-6)), Pascanu et al. 2013 (Algorithm 1). A norm whose square overflows counts
     as infinite and stops the step, as in torch.
     """
-    factor = (clip.to(sizes.device, sizes.dtype) / (torch.linalg.vector_norm(sizes, dim=1) + 1e-6)).clamp(
-        max=1
-    )
+    factor = (clip / (torch.linalg.vector_norm(sizes, dim=1) + 1e-6)).clamp(max=1)
     return [g * spread(factor, g) for g in grads]

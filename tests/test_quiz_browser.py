@@ -54,7 +54,7 @@ def page_of(*outputs, theme="light", sheets=True):
 def show(tmp_path, open_page):
     """Opens a page of questions from disk; by default the three above."""
 
-    def show_(*questions, edit=lambda html: html, theme="light", sheets=True, **options):
+    def show_(*questions, edit=lambda html: html, theme="light", sheets=False, **options):
         outputs = [edit(q._repr_html_()) for q in questions or (FIRST, SECOND, THIRD)]
         path = tmp_path / "quiz.html"
         path.write_text(page_of(*outputs, theme=theme, sheets=sheets), encoding="utf-8")
@@ -74,30 +74,30 @@ def choose(page, quiz, answer):
     raise AssertionError(f"no arrow key reaches {answer!r}")
 
 
-def answer_by_keyboard(page):
+def answer_by_keyboard(page, patience=5000):
     """Nothing but keys; what a screen reader is told is read from the status region."""
     first = page.get_by_role("group").first
     status = first.get_by_role("status")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     choose(page, first, "It adds")
-    expect(status).to_be_empty(timeout=1000)  # moving the choice says nothing yet
+    expect(status).to_be_empty(timeout=patience)  # moving the choice says nothing yet
     page.keyboard.press("Enter")
-    expect(status).to_have_text("Not quite. A chain multiplies.", timeout=1000)
+    expect(status).to_have_text("Not quite. A chain multiplies.", timeout=patience)
     focused = first.get_by_role("radio", name="It adds")
-    expect(focused).to_be_focused(timeout=1000)
-    expect(focused).to_have_accessible_name("It adds ✗ wrong", timeout=1000)
+    expect(focused).to_be_focused(timeout=patience)
+    expect(focused).to_have_accessible_name("It adds ✗ wrong", timeout=patience)
     choose(page, first, "It multiplies")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    expect(status).to_have_text("Right. So it grows.", timeout=1000)
-    expect(first.get_by_role("button", name="Check")).to_be_focused(timeout=1000)
+    expect(status).to_have_text("Right. So it grows.", timeout=patience)
+    expect(first.get_by_role("button", name="Check")).to_be_focused(timeout=patience)
     right = first.get_by_role("radio", name="It multiplies")
-    expect(right).to_have_accessible_name("It multiplies ✓ right", timeout=1000)
+    expect(right).to_have_accessible_name("It multiplies ✓ right", timeout=patience)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     for why in WHYS.values():
-        expect(first.locator("dd", has_text=why)).to_be_visible(timeout=1000)
+        expect(first.locator("dd", has_text=why)).to_be_visible(timeout=patience)
 
 
 def test_a_question_is_answered_by_keyboard_alone(show):
@@ -114,7 +114,7 @@ def test_a_question_is_answered_by_keyboard_alone(show):
     [
         pytest.param('role="status" aria-live="polite"', 'class="status"', id="a silent region"),
         pytest.param(" data-right", "", id="no right answer"),
-        pytest.param('"why"', "", id="no explanation"),
+        pytest.param('" ", ...why', '" "', id="no explanation"),
         pytest.param("this.check();\n      }\n    }", "}\n    }", id="Enter does nothing"),
         pytest.param('addEventListener("click"', 'addEventListener("dblclick"', id="a dead button"),
         pytest.param("word.textContent = right", "word.hidden = right", id="no word at the choice"),
@@ -123,14 +123,14 @@ def test_a_question_is_answered_by_keyboard_alone(show):
 )
 def test_a_broken_quiz_is_noticed(show, old, new):
     def mutate(html):
-        html = html.replace("...why", "").replace("[]", "") if old == '"why"' else html.replace(old, new)
-        return html.replace("[role=status]", ".status") if "status" in new else html
+        html = html.replace(old, new)
+        return html.replace("[role=status]", ".status") if "class=" in new else html
 
     assert mutate(FIRST._repr_html_()) != FIRST._repr_html_()
     page = show(edit=mutate)
-    page.set_default_timeout(1000)
     with pytest.raises(AssertionError):
-        answer_by_keyboard(page)
+        answer_by_keyboard(page, patience=500)
+    assert page.problems == []  # it is broken, not crashed: only a reader would notice
 
 
 def test_what_the_browser_tells_a_screen_reader(show):
@@ -169,8 +169,8 @@ def test_nothing_chosen_is_said_kindly_and_the_same_words_are_said_again(show):
     quiz = page.locator("blowup-quiz").first
     page.evaluate("""() => {
         window.said = 0;
-        const count = (changes) => { said += changes.filter((change) => change.addedNodes.length).length > 0; };
-        new MutationObserver(count).observe(document.querySelector("[role=status]"), { childList: true });
+        const filled = () => { said += document.querySelector("[role=status]").childNodes.length > 0; };
+        new MutationObserver(filled).observe(document.querySelector("[role=status]"), { childList: true });
     }""")
     for times in (1, 2):
         quiz.get_by_role("button").click()
@@ -197,7 +197,7 @@ def test_without_javascript_the_answers_open_by_keyboard_and_enter_goes_nowhere(
 
 
 def test_in_print_stand_the_questions_and_their_choices(show):
-    page = show()
+    page = show(sheets=True)
     page.emulate_media(media="print")
     for quiz in page.locator("blowup-quiz").all():
         expect(quiz.locator("legend")).to_be_visible()
@@ -208,7 +208,7 @@ def test_in_print_stand_the_questions_and_their_choices(show):
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling_and_no_small_targets(show):
-    page = show(width=390, has_touch=True, is_mobile=True)
+    page = show(sheets=True, width=390, has_touch=True, is_mobile=True)
     quiz = page.locator("blowup-quiz").nth(1)
     quiz.locator("label").first.tap()
     quiz.get_by_role("button").tap()

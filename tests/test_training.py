@@ -177,6 +177,15 @@ def test_shapes_follow_from_the_arguments(steps, every, seeds, depth):
     assert curves.grad_norms.shape == (seeds, len({*range(0, steps, every), steps}), depth + 1)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("net", [MLP(6, 3, 4, 16), CNN(8, 3, (4, 4))], ids=["mlp", "cnn"])
+def test_a_gpu_gives_the_same_curves(net):
+    x, y = clusters(inputs=net.input_shape)
+    here, there = (train(net, x, y, 4, 20, clip=1.0, device=device) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(here.loss, there.loss, rtol=1e-8)
+    np.testing.assert_allclose(here.grad_norms, there.grad_norms, rtol=1e-8)
+
+
 BAD = {
     "seeds: ": {"seeds": 0},
     "steps: expected an integer of at least 1": {"steps": 0},

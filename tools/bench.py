@@ -15,7 +15,7 @@ from blowup.networks import CNN, MLP
 from blowup.optimizers import SGD
 from blowup.training import batches, train
 
-ROUNDS, BATCH, LR = 5, 32, 0.01
+ROUNDS, BATCH, LR = 4, 32, 0.01
 
 
 def fastest(jobs):
@@ -79,7 +79,7 @@ def update(net, seeds):
 def main():
     threads = torch.get_num_threads()
     print(f"torch {torch.__version__}, {threads} threads; fastest of {ROUNDS} rounds")
-    mlp, mlp_seeds, mlp_steps = MLP(64, 10, depth=20, width=64), 64, 20
+    mlp, mlp_seeds, mlp_steps = MLP(64, 10, depth=20, width=64), 64, 40
     cnn, cnn_seeds, cnn_steps = CNN(20, 10, channels=(8, 16)), 32, 6
     y = torch.arange(320) % 10
     x, images = torch.randn(320, 64), torch.randn(320, 20, 20)
@@ -102,8 +102,12 @@ def main():
     step = seconds["mlp"] / (mlp_steps + 1)  # the last record costs a step too
     peak = 2 * 1024**3 / seconds["peak"]
     ratios = {name: seconds[f"{name} loop"] / seconds[name] for name in ("mlp", "cnn")}
-    print(f"MLP, 20 layers of 64, {mlp_seeds} seeds: the ensemble is {ratios['mlp']:.1f} times as fast as the loop")
-    print(f"CNN, 8 and 16 channels, {cnn_seeds} seeds: the ensemble is {ratios['cnn']:.1f} times as fast as the loop")
+    print(
+        f"MLP, 20 layers of 64, {mlp_seeds} seeds: the ensemble is {ratios['mlp']:.1f} times as fast as the loop"
+    )
+    print(
+        f"CNN, 8 and 16 channels, {cnn_seeds} seeds: the ensemble is {ratios['cnn']:.1f} times as fast as the loop"
+    )
     print(f"MLP ensemble: {flops / step / peak:.0%} of the matrix-product peak ({peak / 1e9:.0f} GFLOP/s)")
     rest = step - seconds["products"] - seconds["update"]
     print(

@@ -101,8 +101,9 @@ def _html(explorer, shared, library, alts, box):
         "pieces": shared.pieces,
         "frames": shared.frames,
     }
-    # "</" would end the script element; "<\/" means the same in JSON.
-    data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", r"<\/")
+    # "</" would end the script element and "<!--" hide its end; escaped, they mean the same in JSON.
+    data = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("</", r"<\/").replace("<!--", r"<\u0021--")
     controls = "".join(_control(p, f"{UID}-p{n}") for n, p in enumerate(explorer.parameters))
     return (
         f"{BEGIN}<style>{_source('explore.css')}</style>\n"
