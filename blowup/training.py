@@ -70,6 +70,7 @@ def train(
     params = {name: p.requires_grad_() for name, p in net.init(seeds, device, x.dtype).items()}
     weights = list(params.values())
     optimizer = OPTIMIZERS[optimizer](weights, lr.to(x), momentum, weight_decay)
+    clip = None if clip is None else clip.to(x)
     order = batches(seeds, len(y), batch, steps + 1).to(device)
     rows = sorted({*range(0, steps, every), steps})
     shared = x.dim() == len(net.input_shape) + 1
@@ -89,7 +90,7 @@ def train(
                 loss_and_accuracy = loss.detach(), accuracy(net, params, x_test, y_test)
                 before = [p.detach().clone() for p in weights]
             if clip is not None:
-                grads = clipped(grads, raw, clip.to(x))
+                grads = clipped(grads, raw, clip)
             optimizer.step(weights, grads)
             if recorded:
                 moves = [p.detach() - old for p, old in zip(weights, before, strict=True)]

@@ -5,12 +5,10 @@ import shutil
 import subprocess
 import sys
 
+import address
 import pytest
 import yaml
 from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
-import address
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
 KEPT = (

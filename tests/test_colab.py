@@ -4,7 +4,6 @@ The environment holds torch, numpy, matplotlib, ipywidgets, a kernel and pip, an
 installed packages, so that nothing is downloaded. The book's package comes from an address on this machine.
 """
 
-import http.server
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import threading
 import venv
-from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -22,14 +20,10 @@ from conftest import ROOT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
+from serve import shows
 
 COLAB_HAS = ("torch", "numpy", "matplotlib", "ipywidgets", "ipykernel", "pip")
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def closure(names):
@@ -78,7 +72,7 @@ def wheel(tmp_path_factory):
         ROOT,
     ]
     subprocess.run(command, check=True, capture_output=True)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    server = shows(folder, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/{next(folder.glob('*.whl')).name}"
     server.shutdown()

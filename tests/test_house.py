@@ -9,13 +9,11 @@ import sys
 import time
 import urllib.request
 
+import dependencies
+import install
 import pytest
 import yaml
 from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
-import dependencies
-import install
 
 
 def test_binder_pins_agree_with_requirements():

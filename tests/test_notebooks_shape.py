@@ -8,15 +8,12 @@ import ast
 import copy
 import re
 import statistics
-import sys
 
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
 from address import Address, setup_cell
+from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
 BRITISH = (

@@ -16,12 +16,24 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A server that does not mind a browser that goes away before it has read everything."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def shows(folder, port):
+    """A server of the files in a folder, on this machine's own address; port 0 takes any free one."""
+    return Server(("127.0.0.1", port), partial(Quiet, directory=folder))
+
+
 def open_port(first):
     """A server on the first free port from ``first`` on; raises OSError when none of TRIES is free."""
-    handler = partial(Quiet, directory=SITE)
     for port in range(first, first + TRIES):
         try:
-            return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+            return shows(SITE, port)
         except OSError:
             if port == first + TRIES - 1:
                 raise

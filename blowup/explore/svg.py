@@ -3,6 +3,7 @@
 import io
 import re
 from functools import lru_cache
+from itertools import groupby
 from unittest.mock import patch
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -135,8 +136,33 @@ class Library:
             value = REFERENCE.sub(lambda m: f"url(#{self._define(m[1], definitions)})", value)
             attributes.append(f" {key}={quoteattr(value)}")
         inside = escape((element.text or "").strip())
-        inside += "".join(self._serialize(c, definitions, ink, digits) for c in element if _tag(c) != "defs")
+        for marker, run in groupby((c for c in element if _tag(c) != "defs"), _marker):
+            run = list(run)
+            if marker and len(run) > 2:
+                inside += self._markers(run, definitions, ink)
+            else:
+                inside += "".join(self._serialize(c, definitions, ink, digits) for c in run)
         return f"<{tag}{''.join(attributes)}" + (f">{inside}</{tag}>" if inside else "/>")
+
+    def _markers(self, uses, definitions, ink):
+        """Equal markers as the vertices of one invisible path: browsers are slow with many ``<use>``."""
+        key, style = _marker(uses[0])
+        shape = self._serialize(definitions[key], definitions, ink, digits=2)
+        style = page_ink(style) if ink else style
+        text = (
+            f'<marker overflow="visible" markerUnits="userSpaceOnUse"><g style="{style}">{shape}</g></marker>'
+        )
+        name = self.names.setdefault(text, f"{UID}-{len(self.names)}")
+        d = compact_path("M" + "L".join(f"{use.get('x')} {use.get('y')}" for use in uses))
+        return f'<path d="{d}" style="fill:none;marker:url(#{name})"/>'
+
+
+def _marker(element):
+    """(id, style) of a ``<use>`` that is only moved, else None."""
+    names = {key.rpartition("}")[2]: value for key, value in element.items()}
+    if _tag(element) == "use" and set(names) == {"href", "x", "y", "style"}:
+        return names["href"][1:], names["style"]
+    return None
 
 
 def _tag(element):
