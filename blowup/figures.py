@@ -41,6 +41,20 @@ def style():
     set_matplotlib_formats("svg")
 
 
+def label(ax, title, x, y, *, log="", legend=True, **more):
+    """Give ``ax`` its title (the finding), the labels of its axes, and its legend.
+
+    ``log`` names the axes with a logarithmic scale: "", "x", "y" or "xy". ``more`` goes to ``ax.set``, as in
+    ``ylim=(0, 1)``. Raises ValueError for any other ``log``.
+    """
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f'log: must be "", "x", "y" or "xy"; got {log!r}')
+    scales = {f"{axis}scale": "log" for axis in log}
+    ax.set(**scales, title=title, xlabel=x, ylabel=y, **more)
+    if legend and ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=9.5)
+
+
 def plot_band(ax, x, values, *, color=CURED, label=None, linestyle="-", low=0.1, high=0.9):
     """Draw the median over seeds as a line and the ``low`` to ``high`` quantiles as a band around it.
 
@@ -58,27 +72,35 @@ def plot_band(ax, x, values, *, color=CURED, label=None, linestyle="-", low=0.1,
     return ax.plot(x[shown], middle[shown], color=color, linestyle=linestyle, label=label)[0]
 
 
-def plot_learning(arms, *, colors=(ILL, CURED, OTHER, FOURTH), linestyles=("-", "--", "-.", ":")):
+def plot_learning(arms, title, *, colors=(ILL, CURED, OTHER, FOURTH), linestyles=("-", "--", "-.", ":")):
     """Loss (log scale) and accuracy over the steps, a band for each arm; returns the figure and its two axes.
 
-    ``arms`` maps a label to the :class:`~blowup.curves.Curves` of that arm. Loss is that of the training
-    batch, accuracy that of the test set, in percent.
+    ``arms`` maps a label to the :class:`~blowup.curves.Curves` of that arm; ``title`` states the finding.
+    Loss is that of the training batch, accuracy that of the test set, in percent.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.5))
-    for (label, curves), color, line in zip(arms.items(), colors, linestyles, strict=False):
-        plot_band(axes[0], curves.steps, curves.loss, color=color, label=label, linestyle=line)
+    fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.8))
+    for (name, curves), color, line in zip(arms.items(), colors, linestyles, strict=False):
+        plot_band(axes[0], curves.steps, curves.loss, color=color, label=name, linestyle=line)
         plot_band(axes[1], curves.steps, 100 * np.asarray(curves.accuracy), color=color, linestyle=line)
-    axes[0].set(yscale="log", xlabel="step", ylabel="training loss")
-    axes[1].set(ylim=(0, 102), xlabel="step", ylabel="test accuracy, %")
-    fig.legend(loc="outside lower center", ncols=len(arms), fontsize=10)
+    label(axes[0], "", "step", "training loss", log="y", legend=False)
+    label(axes[1], "", "step", "test accuracy, %", ylim=(0, 102))
+    fig.legend(loc="outside lower center", ncols=len(arms), fontsize=9.5)
+    heading(fig, title)
     return fig, axes
 
 
-def heat_map(ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None, dark_below=None):
+def heading(fig, title):
+    """The finding of a figure of several panels, above them all and to the left as a single panel's title."""
+    fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=STYLE["axes.titlesize"])
+
+
+def heat_map(
+    ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None, dark_below=None
+):
     """Draw a table of numbers as a heat map with its numbers in it; returns the image.
 
-    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels. ``dark_below`` is the value under
-    which a cell is dark enough for white digits (middle of the range if not given).
+    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels. ``dark_below`` is the value
+    under which a cell is dark enough for white digits (middle of the range if not given).
     """
     values = np.asarray(values, dtype=float)
     if values.shape != (len(rows), len(columns)):

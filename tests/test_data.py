@@ -45,7 +45,9 @@ def test_proteins_are_457_distinct_images_of_ten_families():
 
 
 def test_no_near_identical_proteins_on_both_sides():
-    words = {side: [kmers(s) for _, _, at, s in protein_records() if at == side] for side in ("train", "test")}
+    words = {
+        side: [kmers(s) for _, _, at, s in protein_records() if at == side] for side in ("train", "test")
+    }
     closest = max(similarity(a, b) for a in words["train"] for b in words["test"])
     assert closest < SHARED
 
@@ -55,7 +57,8 @@ def test_a_random_split_would_have_leaked():
     words = [kmers(s) for s in sequences]
     test = np.random.default_rng(0).permutation(len(words)) < len(words) // 4
     near = [
-        max(similarity(words[i], words[j]) for j in np.flatnonzero(~test)) >= SHARED for i in np.flatnonzero(test)
+        max(similarity(words[i], words[j]) for j in np.flatnonzero(~test)) >= SHARED
+        for i in np.flatnonzero(test)
     ]
     assert np.mean(near) > 0.5  # more than half of the test proteins would have a near twin to learn from
 
@@ -69,7 +72,9 @@ def test_the_shipped_split_is_the_one_that_the_script_makes():
 
 def test_clusters_join_through_a_chain_and_stay_apart_otherwise():
     letters = np.random.default_rng(1).choice(list(AMINO_ACIDS), size=400)
-    a, b, c = ("".join(letters[i : i + 100]) for i in (0, 30, 60))  # a-b and b-c share two thirds, a-c a third
+    a, b, c = (
+        "".join(letters[i : i + 100]) for i in (0, 30, 60)
+    )  # a-b and b-c share two thirds, a-c a third
     other = "".join(letters[200:300])
     assert sorted(map(tuple, clusters([a, other, c, b]))) == [(0, 2, 3), (1,)]
 

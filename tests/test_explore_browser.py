@@ -112,6 +112,12 @@ def test_the_frame_after_moving_is_the_figure_that_draw_makes(first, open_page, 
     assert difference(moved, right) < 0.5  # of 255: what rounding to a tenth of a point leaves
     assert difference(moved, wrong) > 3
 
+    second = first.page.locator(".blowup-explorer").nth(1)
+    second.get_by_label("learning rate", exact=True).press("End")
+    moved = picture(second.locator("svg"))
+    right, wrong = (drawn(open_page, tmp_path, scatter(rate)) for rate in (2.5, 0.01))
+    assert difference(moved, right) < 0.5 and difference(moved, wrong) > 3
+
 
 @pytest.mark.browser
 def test_the_keyboard_moves_the_slider_the_figure_and_its_text(first):

@@ -37,6 +37,7 @@ def line(gain, activation):
 
 @pytest.fixture
 def box():
+    plt.close("all")
     explorer = Explorer(line, "A line", parse({"gain": [1, 2, 3], "activation": ["relu", "tanh"]}))
     return live.widget(explorer, live._picture(explorer, explorer.start))
 

@@ -1,4 +1,4 @@
-"""Make ``blowup/data/digits.npz`` from the copy of the UCI digits that scikit-learn ships (pip install scikit-learn)."""
+"""Make ``blowup/data/digits.npz`` from the copy of the UCI digits in scikit-learn (pip install it first)."""
 
 from pathlib import Path
 

@@ -3,9 +3,9 @@
     apt-get download mmseqs2-examples && dpkg -x mmseqs2-examples_*.deb unpacked
     python tools/make_proteins.py unpacked/usr/share/doc/mmseqs2/example-data/DB.fasta.gz
 
-It keeps the ten families below, drops repeated sequences, and splits by similarity: sequences that share 59 % of
-their 5-mers (as two that are 90 % identical do, the customary threshold), directly or through others, form one
-cluster, and a cluster goes to one side whole.
+It keeps the ten families below, drops repeated sequences, and splits by similarity: sequences that share
+59 % of their 5-mers (as two that are 90 % identical do, the customary threshold), directly or through
+others, form one cluster, and a cluster goes to one side whole.
 """
 
 import gzip
@@ -80,7 +80,7 @@ def main(path):
     families, seen = {short: [] for short in FAMILIES}, set()
     for header, sequence in read_fasta(path):
         identifier, description = header.split(" ", 1)
-        short = by_name.get(description.split(" OS=")[0].lower())  # a fragment's name says so, and is not here
+        short = by_name.get(description.split(" OS=")[0].lower())  # None for a fragment: its name says so
         if short and sequence not in seen:
             seen.add(sequence)
             families[short].append((identifier.split("|")[1], sequence))

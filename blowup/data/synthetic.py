@@ -8,7 +8,7 @@ from blowup.data.table import split
 
 
 def clusters(classes=10, inputs=64, n=2000, spread=1.0, seed=0):
-    """Gaussian clusters: x (n, inputs) = class center + ``spread`` · noise, both standard normal; y the class.
+    """Gaussian clusters: x (n, inputs) = center of the class + ``spread`` · noise, both standard normal.
 
     A quarter is for testing. Raises ValueError unless classes, inputs and n are positive and spread >= 0.
     """
@@ -31,7 +31,8 @@ def spirals(arms=3, n=1500, turns=1.0, noise=0.05, seed=0):
     """
     if min(arms, n) < 1 or not 0 <= noise < math.inf or not math.isfinite(turns):
         raise ValueError(
-            f"arms, n must be at least 1, noise finite and at least 0, turns finite; got {arms}, {n}, {noise}, {turns}"
+            f"arms, n must be at least 1, noise finite and at least 0, turns finite; "
+            f"got {arms}, {n}, {noise}, {turns}"
         )
     rng = torch.Generator().manual_seed(seed)
     y = torch.randint(arms, (n,), generator=rng)

@@ -19,7 +19,8 @@ def explore(draw, *, alt=None, start=None, **parameters):
         draw: function of the parameters, called by keyword, that returns a matplotlib ``Figure``. It only
             plots (training runs are computed once, before), always at the same figure size, and does not
             call ``plt.show()``. In the book black, white and gray follow the page's ink and paper, so
-            they must not encode data.
+            they must not encode data. Fixed margins (``layout="none"``, ``subplots_adjust``) and axis
+            limits keep the axes still while a slider moves and halve the time of the build.
         alt: what a sighted reader would take from the figure: a string, or a function of the parameters
             that returns one. By default the figure's titles; the state is added to all but a function.
         start: ``{name: value}`` for the parameters that should not start at their default: the middle

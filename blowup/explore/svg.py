@@ -73,15 +73,21 @@ def round_numbers(text, digits=1):
     return NUMBER.sub(lambda m: compact_number(round(float(m[0]) * 10**digits), digits), text)
 
 
-def page_ink(style):
-    """Black becomes the page's text color, white its background, and each gray the mixture between."""
+def compact_style(style, ink):
+    """A style without blanks; with ``ink`` black becomes the page's text color, white its background.
+
+    A gray becomes the mixture between the two.
+    """
 
     def follow(match):
-        ink = round(100 * (1 - int(match[1], 16) / 255))
+        percent = round(100 * (1 - int(match[1], 16) / 255))
         paper = "var(--blowup-paper)"
-        return {100: "currentColor", 0: paper}.get(ink, f"color-mix(in srgb,currentColor {ink}%,{paper})")
+        return {100: "currentColor", 0: paper}.get(
+            percent, f"color-mix(in srgb,currentColor {percent}%,{paper})"
+        )
 
-    return GRAY.sub(follow, style)
+    style = re.sub(r"([:;,])\s+", r"\1", style)
+    return GRAY.sub(follow, style) if ink else style
 
 
 class Library:
@@ -129,8 +135,7 @@ class Library:
             elif key == "transform":  # never inside scale(): rounded to nothing, glyphs would vanish
                 value = re.sub(r"translate\([^)]*\)", lambda m: round_numbers(m[0], digits), value)
             elif key == "style":
-                value = re.sub(r"([:;,])\s+", r"\1", value)
-                value = page_ink(value) if ink else value
+                value = compact_style(value, ink)
             elif key == "href" and value.startswith("#"):
                 value = "#" + self._define(value[1:], definitions)
             value = REFERENCE.sub(lambda m: f"url(#{self._define(m[1], definitions)})", value)
@@ -148,10 +153,8 @@ class Library:
         """Equal markers as the vertices of one invisible path: browsers are slow with many ``<use>``."""
         key, style = _marker(uses[0])
         shape = self._serialize(definitions[key], definitions, ink, digits=2)
-        style = page_ink(style) if ink else style
-        text = (
-            f'<marker overflow="visible" markerUnits="userSpaceOnUse"><g style="{style}">{shape}</g></marker>'
-        )
+        inner = f'<g style="{compact_style(style, ink)}">{shape}</g>'
+        text = f'<marker overflow="visible" markerUnits="userSpaceOnUse">{inner}</marker>'
         name = self.names.setdefault(text, f"{UID}-{len(self.names)}")
         d = compact_path("M" + "L".join(f"{use.get('x')} {use.get('y')}" for use in uses))
         return f'<path d="{d}" style="fill:none;marker:url(#{name})"/>'
