@@ -2,8 +2,13 @@
 
 import os
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
-from tqdm.auto import tqdm
+try:
+    from tqdm.auto import tqdm
+except ModuleNotFoundError:  # Colab installs the package alone: without tqdm, train in silence
+    tqdm = None
 
 
 def watched():
@@ -15,5 +20,7 @@ def watched():
 
 
 def bar(total, label, shown=True):
-    """A tqdm bar over ``total`` steps; silent unless ``shown`` and somebody looks on."""
-    return tqdm(total=total, desc=label, disable=not (shown and watched()), unit="step", dynamic_ncols=True)
+    """A tqdm bar over ``total`` steps; silent unless ``shown``, somebody looks on, and there is a tqdm."""
+    if tqdm is None or not (shown and watched()):
+        return nullcontext(SimpleNamespace(update=lambda steps: None))
+    return tqdm(total=total, desc=label, unit="step", dynamic_ncols=True)
