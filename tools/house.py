@@ -25,7 +25,7 @@ def setup(app):
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; its reader is not loaded
     app.connect("env-before-read-docs", NotebookProgress.start)
     app.connect("html-page-context", describe)
-    app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", mend_markup)
     app.connect("build-finished", bring_mathjax)
     app.connect("build-finished", leave_out_unused)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
@@ -42,10 +42,21 @@ def describe(app, pagename, templatename, context, doctree):
     context["metatags"] += f'\n<meta name="description" content="{html.escape(text)}" />'
 
 
-def mend_roles(app, pagename, templatename, context, doctree):
-    """Bibliography entries are items of a list; the role that docutils gives them is out of use."""
-    if context.get("body"):
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+MENDED = (
+    # Bibliography entries are items of a list; the role that docutils gives them is out of use.
+    ('role="doc-biblioentry"', 'role="listitem"'),
+    # A folded cell says "Show the code"; its label for screen readers said something else.
+    (' aria-label="Toggle hidden content"', ""),
+    # sphinx-exercise gives the same id to every exercise and to every solution of a page.
+    (' id="exercise-content"', ' class="exercise-content"'),
+    (' id="solution-content"', ' class="solution-content"'),
+)
+
+
+def mend_markup(app, pagename, templatename, context, doctree):
+    """Mend what the extensions write and the accessibility checks reject."""
+    for wrong, right in MENDED:
+        context["body"] = context.get("body", "").replace(wrong, right)
 
 
 def bring_mathjax(app, exception):
