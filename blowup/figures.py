@@ -84,7 +84,7 @@ def plot_learning(arms, title, *, colors=(ILL, CURED, OTHER, FOURTH), linestyles
         plot_band(axes[1], curves.steps, 100 * np.asarray(curves.accuracy), color=color, linestyle=line)
     label(axes[0], "", "step", "training loss", log="y", legend=False)
     label(axes[1], "", "step", "test accuracy, %", ylim=(0, 102))
-    fig.legend(loc="outside lower center", ncols=len(arms), fontsize=9.5)
+    fig.legend(loc="outside lower center", ncols=len(arms) if len(arms) < 5 else 3, fontsize=9.5)
     heading(fig, title)
     return fig, axes
 
