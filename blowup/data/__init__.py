@@ -1,7 +1,7 @@
 """The data sets as tensors, raw as a newcomer would meet them. Everything ships with the package."""
 
 from blowup.data.real import digits, proteins
-from blowup.data.synthetic import clusters, spirals
+from blowup.data.synthetic import clusters, memory, spirals
 from blowup.data.table import Dataset
 
 LOADERS = {"proteins": proteins, "digits": digits, "clusters": clusters, "spirals": spirals}
@@ -17,4 +17,4 @@ def load(name):
     return LOADERS[name]()
 
 
-__all__ = ["Dataset", "clusters", "digits", "load", "proteins", "spirals"]
+__all__ = ["Dataset", "clusters", "digits", "load", "memory", "proteins", "spirals"]

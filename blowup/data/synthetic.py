@@ -1,4 +1,4 @@
-"""Two tasks made in code, for when the data should be in plain sight."""
+"""Tasks made in code, for when the data should be in plain sight."""
 
 import math
 
@@ -41,3 +41,21 @@ def spirals(arms=3, n=1500, turns=1.0, noise=0.05, seed=0):
     x = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
     x = x + noise * torch.randn(n, 2, generator=rng)
     return split(x, y, map(str, range(arms)), torch.arange(n) % 4 == 0)
+
+
+def memory(length=30, classes=4, n=2000, noise=0.1, seed=0):
+    """Remember the first symbol: x (n, length, classes), y that symbol.
+
+    The first of ``length`` inputs is a one-hot symbol, all later ones are noise · standard normal. A quarter
+    is for testing. Raises ValueError unless length, classes and n are positive and noise >= 0.
+    """
+    if min(length, classes, n) < 1 or not 0 <= noise < math.inf:
+        raise ValueError(
+            f"length, classes, n must be at least 1 and noise finite and at least 0; "
+            f"got {length}, {classes}, {n}, {noise}"
+        )
+    rng = torch.Generator().manual_seed(seed)
+    y = torch.randint(classes, (n,), generator=rng)
+    x = noise * torch.randn(n, length, classes, generator=rng)
+    x[:, 0] = torch.eye(classes)[y]
+    return split(x, y, map(str, range(classes)), torch.arange(n) % 4 == 0)
