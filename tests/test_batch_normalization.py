@@ -25,7 +25,7 @@ def chapter():
     """The names that the chapter's cells define, without those that train or draw."""
     book = nbformat.read(ROOT / "book" / "batch-normalization.ipynb", as_version=4)
     parts = ("import math\n", "def batch_norm(", "def batch_norm_backward(", "digits = load(", "def network(",
-             "def standardize(", "u = torch.linspace(")  # fmt: skip
+             "def standardize(", "def over_batch(", "u = torch.linspace(")  # fmt: skip
     names = {}
     for part in parts:
         cells = [c for c in book.cells if c.cell_type == "code" and part in c.source]
@@ -245,3 +245,12 @@ def test_no_rate_brings_the_deep_normalized_network_above_chance(chapter):
     straight = chapter["network"]("batch", depth=80, activation="leaky_relu", slope=0.8)
     curves = chapter["run"](straight, lr=0.05, seeds=2, steps=60, every=60)
     assert curves.accuracy[:, -1].min() > 0.3
+
+
+def test_silu_leaves_the_premise_of_the_formula_and_larger_batches_do_not_bring_it_back(chapter):
+    def measured(phi, batch, width):
+        norms, _ = chapter["backward_norms"](chapter["over_batch"], batch=batch, width=width, phi=phi)
+        return (2 * (norms[:, 3] / norms[:, 20]).log() / 17).mean().exp().item()
+
+    assert measured(F.silu, 128, 192) > 1.03 * chapter["predicted_growth"](F.silu)
+    assert measured(torch.relu, 128, 192) < 1.02 * chapter["predicted_growth"](torch.relu)
