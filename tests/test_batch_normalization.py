@@ -25,7 +25,7 @@ def chapter():
     """The names that the chapter's cells define, without those that train or draw."""
     book = nbformat.read(ROOT / "book" / "batch-normalization.ipynb", as_version=4)
     parts = ("import math\n", "def batch_norm(", "def batch_norm_backward(", "digits = load(", "def network(",
-             "def standardize(", "def over_batch(", "u = torch.linspace(")  # fmt: skip
+             "def standardize(", "def backward_norms(", "u = torch.linspace(")  # fmt: skip
     names = {}
     for part in parts:
         cells = [c for c in book.cells if c.cell_type == "code" and part in c.source]
