@@ -5,6 +5,7 @@ batched product per layer serves all of them. Members never mix: a NaN in one st
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 
 from blowup.activations import activation as find_activation
 from blowup.arguments import integer, per_member, seed_list
+from blowup.normalization import NORMS, batch_norm, check_norm, fresh_statistics, group_norm
 
 DIPPING = ("gelu", "silu")
 """The activations that do not rise everywhere, so that they do not commute with the maximum of a pool."""
@@ -19,6 +21,12 @@ DIPPING = ("gelu", "silu")
 
 class Network:
     """What the networks share: names and starting weights, from ``hidden()`` and ``features()``."""
+
+    norm = None
+
+    def modes(self):
+        """The network as it trains and as it is evaluated: two functions of (params, x), mostly the same."""
+        return self, self
 
     @property
     def layer_names(self):
@@ -37,7 +45,11 @@ class Network:
             for name, (W, b, fan_in) in zip(self.layer_names, [*self.hidden(), readout], strict=True):
                 scale = (1.0 if name == "readout" else gain[k].item()) / fan_in**0.5
                 columns.setdefault(f"{name}.W", []).append(torch.randn(W, generator=generator) * scale)
-                columns.setdefault(f"{name}.b", []).append(torch.zeros(b))
+                if self.norm is None or name == "readout":
+                    columns.setdefault(f"{name}.b", []).append(torch.zeros(b))
+                else:
+                    columns.setdefault(f"{name}.gamma", []).append(torch.ones(b))
+                    columns.setdefault(f"{name}.beta", []).append(torch.zeros(b))
         return {name: torch.stack(column).to(device, dtype) for name, column in columns.items()}
 
 
@@ -47,8 +59,14 @@ class MLP(Network):
 
     Weights start as N(0, gain²/fan_in), biases at 0; the readout has gain 1. ``gain`` is one number or
     one for each member. Parameters: "layer k.W" (members, fan_in, fan_out), "layer k.b"
-    (members, 1, fan_out), and so on to "readout". ValueError for sizes below 1 (depth 0 is the linear
-    readout alone), a negative or non-finite gain or an unknown activation.
+    (members, 1, fan_out), and so on to "readout".
+
+    ``norm`` normalizes the pre-activations of every hidden layer: None, "batch", "layer", "group" (``groups``
+    of them) or "rms", see :mod:`blowup.normalization`. Any of them puts "layer k.gamma" (ones) and
+    "layer k.beta" (zeros), both (members, 1, fan_out), in place of "layer k.b", which it would undo.
+
+    ValueError for sizes below 1 (depth 0 is the linear readout alone), a negative or non-finite gain, an
+    unknown activation or norm, or groups that do not divide the width.
     """
 
     inputs: int
@@ -58,12 +76,15 @@ class MLP(Network):
     activation: str = "tanh"
     gain: object = 1.0
     slope: float = 0.01
+    norm: str | None = None
+    groups: int = 4
 
     def __post_init__(self):
         for name in ("inputs", "classes", "width"):
             integer(name, getattr(self, name))
         integer("depth", self.depth, least=0)
         find_activation(self.activation, slope=self.slope)
+        check_norm(self.norm, self.width, self.groups)
 
     @property
     def input_shape(self):
@@ -77,12 +98,37 @@ class MLP(Network):
     def features(self):
         return self.width if self.depth else self.inputs
 
-    def __call__(self, params, x):
-        """Logits (members, batch, classes) of x (members, batch, inputs)."""
+    def modes(self):
+        """The network as it trains and as it is evaluated; batch norm's two share running statistics."""
+        if self.norm != "batch":
+            return self, self
+        running = {}
+        return partial(self, running=running), partial(self, running=running, evaluate=True)
+
+    def __call__(self, params, x, running=None, evaluate=False):
+        """Logits (members, batch, classes) of x (members, batch, inputs).
+
+        running and evaluate are batch norm's: a dictionary that keeps its running statistics by layer, and
+        whether to use them. Without them it uses the statistics of the batch and keeps none.
+        """
         act = find_activation(self.activation, slope=self.slope)
         for name in self.layer_names[:-1]:
-            x = act(torch.baddbmm(params[f"{name}.b"], x, params[f"{name}.W"]))
+            if self.norm is None:
+                z = torch.baddbmm(params[f"{name}.b"], x, params[f"{name}.W"])
+            else:
+                z = self.normalized(params, name, torch.bmm(x, params[f"{name}.W"]), running, evaluate)
+            x = act(z)
         return torch.baddbmm(params["readout.b"], x, params["readout.W"])
+
+    def normalized(self, params, name, z, running, evaluate):
+        """The pre-activations z (members, batch, width) of layer ``name``, normalized."""
+        gamma, beta = params[f"{name}.gamma"], params[f"{name}.beta"]
+        if self.norm == "batch":
+            statistics = None if running is None else running.setdefault(name, fresh_statistics(z))
+            return batch_norm(z, gamma, beta, statistics, evaluate)
+        if self.norm == "group":
+            return group_norm(z, gamma, beta, self.groups)
+        return NORMS[self.norm](z, gamma, beta)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def train(
     Recorded before any update, every ``every`` updates and after the last: the loss of the batch at hand
     before its update, the accuracy, the gradient norm of each layer before clipping, and the norm of the
     update that follows. A member that overflows goes on as it would alone: its loss says inf or nan from
-    there on, its accuracy is that of predicting class 0, and the others never notice.
+    there on, its accuracy is that of predicting class 0, and the others never notice. Batch norm measures the
+    accuracy with its running statistics, the batch at hand included.
 
     ValueError names the argument that is out of range, of a wrong shape, or not finite.
     """
@@ -74,12 +75,14 @@ def train(
     order = batches(seeds, len(y), batch, steps + 1).to(device)
     rows = sorted({*range(0, steps, every), steps})
     shared = x.dim() == len(net.input_shape) + 1
+    forward, evaluated = net.modes()
+    tensors = [sum(name.startswith(f"{layer}.") for name in params) for layer in net.layer_names]
     records, first_nonfinite = [], torch.full((members,), -1, device=device)
 
     with bar(steps, f"{members} seeds", progress) as shown:
         for step in range(steps + 1):
             chosen = order[step]
-            loss = losses(net(params, pick(x, chosen, shared)), y[chosen])
+            loss = losses(forward(params, pick(x, chosen, shared)), y[chosen])
             grads = torch.autograd.grad(loss.sum(), weights)
             raw = norms(grads)
             sizes = exact(raw, grads)
@@ -87,7 +90,7 @@ def train(
             first_nonfinite[~finite & (first_nonfinite < 0)] = step
             recorded = step in rows
             if recorded:
-                loss_and_accuracy = loss.detach(), accuracy(net, params, x_test, y_test)
+                loss_and_accuracy = loss.detach(), accuracy(net, evaluated, params, x_test, y_test)
                 before = [p.detach().clone() for p in weights]
             if clip is not None:
                 grads = clipped(grads, raw, clip)
@@ -95,7 +98,7 @@ def train(
             if recorded:
                 moves = [p.detach() - old for p, old in zip(weights, before, strict=True)]
                 update = torch.linalg.vector_norm(exact(norms(moves), moves), dim=1)
-                layers = sizes.view(members, -1, 2).norm(dim=2)  # a weight and a bias in each layer
+                layers = torch.stack([s.norm(dim=1) for s in sizes.split(tensors, dim=1)], dim=1)
                 records.append([a.double().cpu().numpy() for a in (*loss_and_accuracy, layers, update)])
             shown.update(min(1, steps - step))
 
@@ -163,12 +166,12 @@ def losses(logits, y):
 
 
 @torch.no_grad()
-def accuracy(net, params, x, y, chunk=256):
+def accuracy(net, evaluated, params, x, y, chunk=256):
     """Share of the examples each member gets right, (members,); a nan predicts class 0, as argmax has it."""
     members, own = len(params["readout.b"]), x.dim() == len(net.input_shape) + 2
     x = x if own else x.expand(members, *x.shape)
     right = sum(
-        (net(params, x[:, i : i + chunk]).argmax(dim=2) == y[i : i + chunk]).sum(dim=1)
+        (evaluated(params, x[:, i : i + chunk]).argmax(dim=2) == y[i : i + chunk]).sum(dim=1)
         for i in range(0, len(y), chunk)
     )
     return right.double() / len(y)
