@@ -1,4 +1,9 @@
-"""SGD and Adam on stacked parameters, with a learning rate for each member; torch.optim's own updates."""
+"""SGD, Adam and AdamW on stacked parameters, with a rate and a decay for each member; torch.optim's updates.
+
+Decay comes in two kinds that are one only for plain SGD (chapter "Regularization"). L2 adds
+``weight_decay`` · p to the gradient, so it passes through momentum and Adam's division; decoupled decay
+(Loshchilov and Hutter 2019) multiplies the parameter by 1 − lr · weight_decay, beside the gradient.
+"""
 
 import torch
 
@@ -8,27 +13,40 @@ def spread(numbers, like):
     return numbers.view(-1, *[1] * (like.dim() - 1))
 
 
+def some(weight_decay):
+    """``weight_decay`` (members,), or None where nobody has any: then nothing is computed."""
+    return weight_decay if bool(weight_decay.any()) else None
+
+
+def with_l2(g, p, weight_decay):
+    """The gradient of the loss plus that of ½ · weight_decay · ‖p‖²; ``weight_decay`` (members,)."""
+    return g + spread(weight_decay, p) * p
+
+
 class SGD:
-    """b ← momentum · b + g, p ← p − lr · b (Polyak 1964, in the form of torch.optim.SGD)."""
+    """b ← momentum · b + g, p ← p − lr · b (Polyak 1964, in the form of torch.optim.SGD), with L2."""
 
     def __init__(self, params, lr, momentum, weight_decay):
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.lr, self.momentum, self.weight_decay = lr, momentum, some(weight_decay)
         self.moving = [torch.zeros_like(p) for p in params]
 
     @torch.no_grad()
     def step(self, params, grads):
         for p, g, moving in zip(params, grads, self.moving, strict=True):
-            if self.weight_decay:
-                g = g.add(p, alpha=self.weight_decay)
+            if self.weight_decay is not None:
+                g = with_l2(g, p, self.weight_decay)
             torch.add(g, moving, alpha=self.momentum, out=moving)
             p.addcmul_(moving, spread(self.lr, p), value=-1)
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015, Algorithm 1); ``momentum`` is its β₁, β₂ = 0.999, ε = 1e-8."""
+    """Adam (Kingma and Ba 2015, Algorithm 1); ``momentum`` is its β₁, β₂ = 0.999, ε = 1e-8; with L2."""
+
+    decoupled = False
 
     def __init__(self, params, lr, momentum, weight_decay):
-        self.lr, self.weight_decay, self.betas, self.updates = lr, weight_decay, (momentum, 0.999), 0
+        self.lr, self.weight_decay = lr, some(weight_decay)
+        self.betas, self.updates = (momentum, 0.999), 0
         self.mean = [torch.zeros_like(p) for p in params]
         self.square = [torch.zeros_like(p) for p in params]
 
@@ -37,12 +55,20 @@ class Adam:
         self.updates += 1
         first, second = self.betas
         for p, g, mean, square in zip(params, grads, self.mean, self.square, strict=True):
-            if self.weight_decay:
-                g = g.add(p, alpha=self.weight_decay)
+            if self.weight_decay is not None and self.decoupled:
+                p.mul_(1 - spread(self.lr * self.weight_decay, p))
+            elif self.weight_decay is not None:
+                g = with_l2(g, p, self.weight_decay)
             mean.lerp_(g, 1 - first)
             square.mul_(second).addcmul_(g, g, value=1 - second)
             root = square.sqrt().div_((1 - second**self.updates) ** 0.5).add_(1e-8)
             p.addcmul_(mean / root, spread(self.lr, p), value=-1 / (1 - first**self.updates))
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam}
+class AdamW(Adam):
+    """Adam with decoupled decay: p ← (1 − lr · weight_decay) p, then Adam's step (torch.optim.AdamW)."""
+
+    decoupled = True
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

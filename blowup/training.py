@@ -34,8 +34,9 @@ def train(
     x_test, y_test: the same for the test set; without one, the accuracy is that on x.
     seeds: a number n (seeds 0 … n − 1) or a sequence, in which seeds may repeat. A seed decides the
     starting weights and the order of the batches, so it gives the same curve alone and in company.
-    lr, clip, net.gain: one number, or one for each member: a whole map is one call.
-    optimizer: "sgd" (with ``momentum``) or "adam" (``momentum`` is β₁); torch.optim's updates.
+    lr, clip, weight_decay, net.gain: one number, or one for each member: a whole map is one call.
+    optimizer: "sgd" (with ``momentum``), "adam" or "adamw" (``momentum`` is β₁); torch.optim's updates.
+    weight_decay: L2 for "sgd" and "adam" (added to the gradient), decoupled for "adamw", as in torch.
     clip: the largest global gradient norm of a member, as torch.nn.utils.clip_grad_norm_ (None: any).
     device: "cpu" or "cuda"; the starting weights and the batches are the same on both.
     batch: examples a step, drawn without replacement, shuffled anew when fewer are left; all if n is less.
@@ -53,7 +54,7 @@ def train(
     integer("steps", steps), integer("every", every), integer("batch", batch)
     lr = per_member("lr", lr, members)
     clip = None if clip is None else per_member("clip", clip, members)
-    per_member("weight_decay", weight_decay, 1, strict=False)
+    weight_decay = per_member("weight_decay", weight_decay, members, strict=False)
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum: must be at least 0 and below 1, got {momentum!r}")
     if optimizer not in OPTIMIZERS:
@@ -70,7 +71,7 @@ def train(
 
     params = {name: p.requires_grad_() for name, p in net.init(seeds, device, x.dtype).items()}
     weights = list(params.values())
-    optimizer = OPTIMIZERS[optimizer](weights, lr.to(x), momentum, weight_decay)
+    optimizer = OPTIMIZERS[optimizer](weights, lr.to(x), momentum, weight_decay.to(x))
     clip = None if clip is None else clip.to(x)
     order = batches(seeds, len(y), batch, steps + 1).to(device)
     rows = sorted({*range(0, steps, every), steps})
