@@ -1,8 +1,9 @@
 """SGD, Adam and AdamW on stacked parameters, with a rate and a decay for each member; torch.optim's updates.
 
 Decay comes in two kinds that are one only for plain SGD (chapter "Regularization"). L2 adds
-``weight_decay`` · p to the gradient, so it passes through momentum and Adam's division; decoupled decay
-(Loshchilov and Hutter 2019) multiplies the parameter by 1 − lr · weight_decay, beside the gradient.
+``weight_decay`` · p to the gradient, so it passes through momentum and Adam's division (not through
+clipping, which comes before); decoupled decay (Loshchilov and Hutter 2019) multiplies the parameter by
+1 − lr · weight_decay, beside the gradient.
 """
 
 import torch

@@ -37,15 +37,16 @@ def train(
     lr, clip, weight_decay, net.gain: one number, or one for each member: a whole map is one call.
     optimizer: "sgd" (with ``momentum``), "adam" or "adamw" (``momentum`` is β₁); torch.optim's updates.
     weight_decay: L2 for "sgd" and "adam" (added to the gradient), decoupled for "adamw", as in torch.
-    clip: the largest global gradient norm of a member, as torch.nn.utils.clip_grad_norm_ (None: any).
+    clip: the largest global gradient norm of a member, before decay is added, as torch's clip_grad_norm_
+    (None: any).
     device: "cpu" or "cuda"; the starting weights and the batches are the same on both.
     batch: examples a step, drawn without replacement, shuffled anew when fewer are left; all if n is less.
 
     Recorded before any update, every ``every`` updates and after the last: the loss of the batch at hand
-    before its update, the accuracy, the gradient norm of each layer before clipping, and the norm of the
-    update that follows. A member that overflows goes on as it would alone: its loss says inf or nan from
-    there on, its accuracy is that of predicting class 0, and the others never notice. Batch norm measures the
-    accuracy with its running statistics, the batch at hand included.
+    before its update, the accuracy, the gradient norm of each layer before clipping (loss and gradient leave
+    the decay out), and the norm of the update that follows. A member that overflows goes on as it would
+    alone: its loss says inf or nan from there on, its accuracy is that of predicting class 0, and the others
+    never notice. Batch norm measures the accuracy with its running statistics, the batch at hand included.
 
     ValueError names the argument that is out of range, of a wrong shape, or not finite.
     """

@@ -14,7 +14,7 @@ from blowup.curves import DoesNotReproduce, load, reproduce
 from blowup.data import load as load_data
 from blowup.networks import MLP
 from blowup.optimizers import SGD, Adam, AdamW
-from blowup.training import train
+from blowup.training import batches, clipped, losses, norms, train
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 ARMS = ("undecayed", "decayed", "small-rate", "clipped")
@@ -47,9 +47,8 @@ def digits():
 def run(**changes):
     """One arm of "Before and after", as in the chapter, for other seeds or with something broken."""
     x, y, x_test, y_test = digits()
-    net = MLP(64, 10, depth=5, width=32, activation="relu", gain=2**0.5)
     settings_ = {"seeds": 16, "steps": 500, "lr": 0.08, "every": 20} | changes
-    return train(net, x, y, x_test=x_test, y_test=y_test, **settings_)
+    return train(WIDE, x, y, x_test=x_test, y_test=y_test, **settings_)
 
 
 @pytest.mark.parametrize("kind", WAYS)
@@ -197,13 +196,33 @@ def test_the_checkpoint_of_the_chapter_keeps_the_best_and_rolls_back():
     assert params["W"].flatten().tolist() == [3.0, 3.0] and not velocity[0].any()
 
 
+class Remembers(MLP):
+    """The network of the chapter, which keeps hold of the parameters that train() updates in place."""
+
+    def init(self, *arguments, **settings_):
+        self.params = super().init(*arguments, **settings_)
+        return self.params
+
+
+WIDE = Remembers(64, 10, depth=5, width=32, activation="relu", gain=2**0.5)
+
+
 @pytest.fixture(scope="module")
 def fresh():
     """The undecayed and the decayed arm with other seeds than the published."""
     return {
-        "undecayed": run(seeds=range(100, 116)),
         "decayed": run(seeds=range(100, 116), weight_decay=0.005),
+        "undecayed": run(seeds=range(100, 116)),
     }
+
+
+@pytest.fixture(scope="module")
+def most_common(fresh):
+    """Share of the test images that get a seed's most common answer after the undecayed run, (16,)."""
+    x_test = digits()[2]
+    with torch.no_grad():
+        answers = WIDE(WIDE.params, x_test.expand(16, *x_test.shape)).argmax(2)
+    return (answers == answers.mode(dim=1, keepdim=True).values).double().mean(1).numpy()
 
 
 def at_work(curves):
@@ -213,6 +232,15 @@ def at_work(curves):
 def test_decay_prevents_the_late_explosion_with_other_seeds_too(fresh):
     assert at_work(fresh["undecayed"]) <= 10 and at_work(fresh["decayed"]) == 16
     assert (fresh["undecayed"].accuracy.max(axis=1) > 0.6).all(), "they had learned before"
+
+
+def test_most_of_the_lost_give_nearly_every_image_the_same_answer(fresh, most_common):
+    curves = fresh["undecayed"]
+    lost = ~(curves.accuracy[:, -3:] >= 0.5).any(axis=1)
+    finite = curves.first_nonfinite < 0
+    assert (lost & finite).sum() > lost.sum() / 2, "only a seed here and there ends in nan"
+    assert (most_common[lost & finite] > 0.9).mean() > 0.5
+    assert np.median(most_common[~lost]) < 0.6
 
 
 def test_the_published_curves_tell_the_arms_apart(fresh):
@@ -233,13 +261,45 @@ def test_the_published_curves_are_the_chapters():
         assert len(curves.seeds) == 16 and list(curves.steps) == [*range(0, 501, 20)]
 
 
+def deep(**changes):
+    """The deep network of "Where it does not help", with clipping, and the curves of its run."""
+    x, y, x_test, y_test = digits()
+    net = Remembers(64, 10, depth=20, width=64, activation="tanh", gain=3.0)
+    settings_ = {"steps": 200, "lr": 0.005, "clip": 1.0, "every": 20} | changes
+    return net, train(net, x, y, x_test=x_test, y_test=y_test, **settings_)
+
+
+def scale(params, start):
+    """σ_w of each seed, from the norm of all matrices, which begins at 3."""
+    now, then = (norms([p for k, p in ps.items() if k.endswith("W")]).norm(dim=1) for ps in (params, start))
+    return 3 * now / then
+
+
+def inside(net, weight_decay, seeds=4, steps=200):
+    """The same run with the decay in the loss, so that it is clipped along with it: its parameters."""
+    x, y, *_ = digits()
+    params = net.init(range(seeds))
+    weights = [p.requires_grad_() for p in params.values()]
+    optimizer = SGD(weights, torch.full((seeds,), 0.005), 0.9, torch.zeros(seeds))
+    for chosen in batches(range(seeds), len(y), 32, steps):
+        penalty = 0.5 * weight_decay * sum(p.square().flatten(1).sum(1) for p in weights)
+        loss = losses(net(params, x[chosen]), y[chosen]) + penalty
+        grads = torch.autograd.grad(loss.sum(), weights)
+        optimizer.step(weights, clipped(grads, norms(grads), torch.ones(seeds)))
+    return params
+
+
+def test_clipping_tells_a_penalty_in_the_loss_from_weight_decay():
+    """σ_w after 200 steps at λ = 0.1: about 1.1 with weight_decay, 2.99 with a penalty that is clipped."""
+    net, _ = deep(seeds=4, weight_decay=0.1, every=200)
+    beside, start = net.params, net.init(range(4))
+    clipped_too = scale(inside(net, 0.1), start)
+    assert (clipped_too - 2.99).abs().max() < 0.01 and (scale(beside, start) - 1.1).abs().max() < 0.1
+
+
 def test_strong_decay_passes_the_critical_scale_and_goes_on():
     """The third exercise: with decay 0.2 the deep tanh net learns near step 100 and is at chance at 200."""
-    x, y, x_test, y_test = digits()
-    net = MLP(64, 10, depth=20, width=64, activation="tanh", gain=3.0)
-    curves = train(
-        net, x, y, 4, 200, lr=0.005, clip=1.0, weight_decay=0.2, x_test=x_test, y_test=y_test, every=20
-    )
+    _, curves = deep(seeds=8, weight_decay=0.2)
     middle = np.median(curves.accuracy, axis=0)
-    assert middle[:2].max() < 0.2 and middle[4:8].max() > 0.35 and middle[-1] < 0.2
+    assert middle[:3].max() < 0.2 and middle[5] > 0.4 and middle[8:].max() < 0.2
     assert np.median(curves.grad_norms[:, -1, 0]) < 1e-5
