@@ -19,9 +19,12 @@ def batch_norm(z, gamma, beta, running=None, evaluate=False):
 
     running: (mean, variance), each (members, 1, width), updated in place while training, the variance by the
     unbiased one of the batch; with ``evaluate`` they stand in for the statistics of the batch.
-    ValueError for a single example while training, where there is no variance.
+    ValueError for a single example while training, where there is no variance, and for ``evaluate`` without
+    running statistics.
     """
     members, batch, width = z.shape
+    if evaluate and running is None:
+        raise ValueError("running: batch norm needs running statistics to evaluate, got None")
     if batch < 2 and not evaluate:
         raise ValueError(f"batch: batch norm needs at least 2 examples to train on, got {batch}")
     mean, variance = (None, None) if running is None else (s.view(-1) for s in running)

@@ -152,6 +152,10 @@ def test_parameters_of_a_normalized_layer():
             lambda: train(MLP(5, 3, 2, 6, norm="batch"), torch.ones(9, 5), torch.zeros(9), batch=1),
             "batch: batch norm needs at least 2 examples to train on, got 1",
         ),
+        (
+            lambda: batch_norm(torch.ones(2, 9, 5), torch.ones(2, 1, 5), torch.zeros(2, 1, 5), evaluate=True),
+            "running: batch norm needs running statistics to evaluate, got None",
+        ),
     ],
 )
 def test_bad_input_is_named(make, said):
@@ -236,15 +240,11 @@ def test_a_broken_experiment_does_not_reproduce(chapter, broken, monkeypatch):
         reproduce("batch-normalization-batch", curves)
 
 
-def test_no_rate_brings_the_deep_normalized_network_above_chance(chapter):
-    """As the chapter says; the same network with a slope of 0.8 shows that the test can fail."""
-    rates = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
-    each, seeds = [lr for lr in rates for _ in range(2)], [0, 1] * len(rates)
-    curves = chapter["run"](chapter["network"]("batch", depth=80), lr=each, seeds=seeds, steps=60, every=60)
-    assert curves.accuracy[:, -1].max() < 0.25
-    straight = chapter["network"]("batch", depth=80, activation="leaky_relu", slope=0.8)
-    curves = chapter["run"](straight, lr=0.05, seeds=2, steps=60, every=60)
-    assert curves.accuracy[:, -1].min() > 0.3
+def test_the_deep_network_without_norm_begins_to_learn_at_a_smaller_rate_with_some_seeds(chapter):
+    """As the chapter says of its fourth arm, where no seed does at 0.05 in 45 steps."""
+    curves = chapter["run"](chapter["network"](None, depth=80), lr=0.01, seeds=4, steps=300, every=50)
+    best = curves.accuracy.max(axis=1)
+    assert best.max() > 0.18 and best.max() < 0.6
 
 
 def test_silu_leaves_the_premise_of_the_formula_and_larger_batches_do_not_bring_it_back(chapter):

@@ -27,7 +27,7 @@ def chapter():
     names = {
         "import torch": "import math\n\nimport torch\nsigmoid, float64 = torch.sigmoid, torch.float64",
         "def cliff": None, "def on_the_line": None, "def gradient(": None, "def clip_by_norm": None,
-        "def descend": None, "def by_value": None, "def kept_and_turned": None, "s_values": None,
+        "def descend": None, "def by_value": None, "def kept_and_turned": None, "r_values": None,
         "def adam_steps": None,
     }  # fmt: skip
     space = {"clip_grad_norm_": clip_grad_norm_}
@@ -101,8 +101,8 @@ def test_no_way_of_clipping_turns_by_90_degrees_or_lengthens(chapter, numbers, t
 def test_gaussian_gradients_turn_by_the_angle_of_the_formula(chapter):
     z = torch.randn(400_000, dtype=double, generator=torch.Generator().manual_seed(5))
     for i in range(0, 60, 7):
-        s = chapter["s_values"][i]
-        c = z.clamp(-s, s)
+        r = chapter["r_values"][i]
+        c = z.clamp(-r, r)
         kept, cos = c.norm() / z.norm(), torch.cosine_similarity(z, c, dim=0).clamp(max=1)
         assert abs(kept - chapter["kept"][i]) < 4 / 400_000**0.5
         assert abs(torch.rad2deg(torch.arccos(cos)) - chapter["turned"][i]) < 0.4
@@ -143,12 +143,20 @@ def test_adam_does_not_see_a_threshold_that_clips_all_alike_but_sees_a_spike(cha
 
 
 def test_the_published_arms_say_what_the_text_says():
-    counts = {"unclipped": 0, "clipped": 14, "small-rate": 10, "adam": 11, "orthogonal": 2}
+    counts = {
+        "unclipped": 0,
+        "clipped": 14,
+        "small-rate": 10,
+        "adam": 11,
+        "orthogonal": 2,
+        "orthogonal-clipped": 15,
+    }
     text = "\n".join(c.source for c in CHAPTER.cells)
     for arm, count in counts.items():
         curves = load(PUBLISHED / f"gradient-clipping-{arm}.csv")
         assert curves.accuracy.shape[0] == 16 and (curves.accuracy[:, -1] > 0.9).sum() == count
     words = "none of our sixteen", "fourteen do", "gets ten seeds", "Adam eleven", "two of sixteen"
+    words += ("fifteen of the sixteen learn",)
     assert all(said in text for said in words)
 
 
@@ -187,7 +195,35 @@ def test_while_all_is_clipped_only_the_product_of_rate_and_threshold_counts():
     assert abs(curves.loss[0, -1] / curves.loss[2, -1] - 1) > 1e-2
 
 
-def test_a_norm_that_overflows_becomes_a_zero_step_in_torch_and_in_train():
+@pytest.mark.parametrize("kind, more", [("SGD", {}), ("SGD", {"momentum": 0.9}), ("Adam", {})], ids=str)
+def test_zeros_stop_plain_descent_alone(kind, more):
+    p = torch.nn.Parameter(torch.zeros(2))
+    optimizer = getattr(torch.optim, kind)([p], lr=0.1, **more)
+    for grad in [[1.0, 1.0]] * 5 + [[3e19, 4e19]]:
+        before, p.grad = p.detach().clone(), torch.tensor(grad)
+        clip_grad_norm_([p], 1.0)
+        optimizer.step()
+    moved = (p.detach() - before).norm()
+    assert moved == 0 if kind == "SGD" and not more else moved > 0.1
+
+
+@pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.999), (0.8, 0.99)])
+def test_adam_reaches_the_bound_of_cauchy_and_schwarz_and_never_passes_it(beta_1, beta_2):
+    """The worst gradients grow by beta_2/beta_1 a step, which is where Cauchy-Schwarz holds with equality."""
+    bound = (1 - beta_1) / (1 - beta_2) ** 0.5 / (1 - beta_1**2 / beta_2) ** 0.5
+    p, longest = torch.nn.Parameter(torch.zeros(1, dtype=double)), 0.0
+    optimizer = torch.optim.Adam([p], lr=1.0, betas=(beta_1, beta_2), eps=1e-300)
+    quiet = 4000  # steps until Adam's corrections for its empty memory have faded
+    for step in range(quiet + 200):
+        before = p.item()
+        growth = (beta_2 / beta_1) ** (step - quiet)
+        p.grad = torch.full((1,), growth if step >= quiet else 1e-9, dtype=double)
+        optimizer.step()
+        longest = max(longest, abs(p.item() - before))
+    assert 0.98 * bound < longest <= bound * (1 + 1e-9)
+
+
+def test_a_norm_that_overflows_becomes_zeros_in_torch_and_in_train():
     g = torch.tensor([3e19, 4e19])
     p = torch.nn.Parameter(torch.zeros(2))
     p.grad = g.clone()
