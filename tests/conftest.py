@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def plain_figures():
-    """matplotlib as it comes: a chapter's cells, run by another test, set the book's style for the process."""
+    """matplotlib as it comes: a chapter's cells, run by another test, set the book's style for good."""
     matplotlib.rcdefaults()
 
 
