@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import matplotlib
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,12 +16,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if {"site", "chromium", "open_page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
-
-
-@pytest.fixture(autouse=True)
-def plain_figures():
-    """matplotlib as it comes: a chapter's cells, run by another test, set the book's style for good."""
-    matplotlib.rcdefaults()
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ import math
 
 import pytest
 import torch
-from cells import defined_in
+from chapters import defined_in, standardized_digits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blowup.activations import activation, slope_of
 from blowup.curves import DoesNotReproduce, reproduce
-from blowup.data import load
 from blowup.networks import MLP
 from blowup.theory import mean_field
 from blowup.training import train
@@ -96,14 +95,8 @@ def test_gradient_cosine_of_relu_is_the_product_of_angles():
     ids=str,
 )
 def test_a_broken_experiment_does_not_reproduce(curve, changes):
-    digits = load("digits")
-    mean, sd = digits.x_train.mean(), digits.x_train.std()
-    x, x_test = (((x - mean) / sd).flatten(1) for x in (digits.x_train, digits.x_test))
     setting = {"activation": "tanh", "gain": 2.0} if curve == "tanh" else {"activation": "elu", "gain": 1.0}
     net = MLP(64, 10, depth=20, width=64, **{**setting, **changes})
-    curves = train(
-        net, x, digits.y_train, x_test=x_test, y_test=digits.y_test,
-        seeds=16, steps=120, lr=0.005, momentum=0.9, batch=32, progress=False,
-    )  # fmt: skip
+    curves = train(net, **standardized_digits(), seeds=16, steps=120, lr=0.005, batch=32, progress=False)
     with pytest.raises(DoesNotReproduce):
         reproduce(f"activations-{curve}", curves)

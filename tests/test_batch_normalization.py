@@ -2,11 +2,11 @@
 
 import math
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from chapters import defined_in
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,16 +22,12 @@ MEMBERS, BATCH, WIDTH = 3, 12, 8
 
 @pytest.fixture(scope="module")
 def chapter():
-    """The names that the chapter's cells define, without those that train or draw."""
-    book = nbformat.read(ROOT / "book" / "batch-normalization.ipynb", as_version=4)
-    parts = ("import math\n", "def batch_norm(", "def batch_norm_backward(", "digits = load(", "def network(",
-             "def standardize(", "def backward_norms(", "u = torch.linspace(")  # fmt: skip
-    names = {}
-    for part in parts:
-        cells = [c for c in book.cells if c.cell_type == "code" and part in c.source]
-        assert cells, f"no cell has {part!r}"
-        exec(next(c.source for c in cells if "remove-cell" not in c.metadata.get("tags", [])), names)
-    return names
+    """What the chapter's cells define, run from the cells themselves."""
+    names = (
+        "rng normal batch_norm batch_norm_backward digits mean x_train x_test network run standardize "
+        "over_batch backward_norms u density predicted_growth"
+    )
+    return defined_in("batch-normalization", *names.split())
 
 
 def double(*shape, seed=0):

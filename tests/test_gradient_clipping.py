@@ -2,10 +2,10 @@
 
 import math
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import defined_in
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,26 +16,18 @@ from blowup.data import memory
 from blowup.recurrent import RNN
 from blowup.training import clipped, norms, train
 
-CHAPTER = nbformat.read(ROOT / "book" / "gradient-clipping.ipynb", as_version=4)
 PUBLISHED = ROOT / "book" / "curves"
 double = torch.float64
 
 
 @pytest.fixture(scope="module")
 def chapter():
-    """The functions that the chapter's cells define, run from the cells themselves."""
-    names = {
-        "import torch": "import math\n\nimport torch\nsigmoid, float64 = torch.sigmoid, torch.float64",
-        "def cliff": None, "def on_the_line": None, "def gradient(": None, "def clip_by_norm": None,
-        "def descend": None, "def by_value": None, "def kept_and_turned": None, "r_values": None,
-        "def adam_steps": None,
-    }  # fmt: skip
-    space = {"clip_grad_norm_": clip_grad_norm_}
-    for mark, source in names.items():
-        cells = [c.source for c in CHAPTER.cells if c.cell_type == "code" and mark in c.source]
-        assert cells, f"no cell of the chapter says {mark!r}"
-        exec(source or cells[0], space)
-    return space
+    """What the chapter's cells define, run from the cells themselves."""
+    names = (
+        "sigmoid cliff half s on_the_line gradient clip_by_norm descend by_value by_layer by_unit "
+        "kept_and_turned r_values uncapped kept turned adam_steps"
+    )
+    return defined_in("gradient-clipping", *names.split())
 
 
 gradients = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=6)
@@ -151,7 +143,7 @@ def test_the_published_arms_say_what_the_text_says():
         "orthogonal": 2,
         "orthogonal-clipped": 15,
     }
-    text = "\n".join(c.source for c in CHAPTER.cells)
+    text = (ROOT / "book" / "gradient-clipping.ipynb").read_text()
     for arm, count in counts.items():
         curves = load(PUBLISHED / f"gradient-clipping-{arm}.csv")
         assert curves.accuracy.shape[0] == 16 and (curves.accuracy[:, -1] > 0.9).sum() == count

@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
-from cells import defined_in
+from chapters import defined_in, standardized_digits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blowup.curves import DoesNotReproduce, reproduce
-from blowup.data import load
 from blowup.networks import MLP
 from blowup.training import train
 
@@ -17,18 +16,6 @@ CODE = defined_in(
     "initialization", "rng", "signals", "backward", "glorot", "he", "predicted_map", "orthogonal"
 )
 width = st.integers(8, 96)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    data = load("digits")
-    mean, sd = data.x_train.mean(), data.x_train.std()
-    return {
-        "x": ((data.x_train - mean) / sd).flatten(1),
-        "y": data.y_train,
-        "x_test": ((data.x_test - mean) / sd).flatten(1),
-        "y_test": data.y_test,
-    }
 
 
 @settings(max_examples=15, deadline=None)
@@ -105,19 +92,21 @@ ARMS = {"glorot-30": (1.0, 30), "he-10": (2**0.5, 10)}
 
 
 @pytest.mark.parametrize(("arm", "factor"), [("glorot-30", 1.3), ("he-10", 1.25)])
-def test_a_broken_experiment_does_not_reproduce(arm, factor, digits):
+def test_a_broken_experiment_does_not_reproduce(arm, factor):
     gain, depth = ARMS[arm]
     net = MLP(64, 10, depth=depth, width=64, activation="relu", gain=gain * factor)
-    curves = train(net, **digits, seeds=16, steps=200, lr=0.005, batch=32, progress=False)
+    curves = train(net, **standardized_digits(), seeds=16, steps=200, lr=0.005, batch=32, progress=False)
     with pytest.raises(DoesNotReproduce):
         reproduce(f"initialization-{arm}", curves)
 
 
-def test_22_layers_learn_with_both_variances(digits):
+def test_22_layers_learn_with_both_variances():
     """He et al. 2015, figure 2: at 22 layers both converge, Glorot later. Stated in *Before and after*."""
     net = MLP(64, 10, depth=22, width=64, activation="relu", gain=[1.0] * 4 + [2**0.5] * 4)
     seeds = [0, 1, 2, 3] * 2
-    curves = train(net, **digits, seeds=seeds, steps=1500, lr=0.01, batch=32, every=50, progress=False)
+    curves = train(
+        net, **standardized_digits(), seeds=seeds, steps=1500, lr=0.01, batch=32, every=50, progress=False
+    )
     best = torch.as_tensor(curves.accuracy).max(1).values
     assert (best > 0.3).all(), best
     early = torch.as_tensor(curves.accuracy)[:, curves.steps.tolist().index(200)]

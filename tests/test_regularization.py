@@ -1,22 +1,21 @@
 """The chapter "Regularization": its derivations against autograd and torch, its cells against the package."""
 
 import math
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import defined_in, standardized_digits
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blowup.curves import DoesNotReproduce, load, reproduce
-from blowup.data import load as load_data
 from blowup.networks import MLP
 from blowup.optimizers import SGD, Adam, AdamW
 from blowup.training import batches, clipped, losses, norms, train
 
-BOOK = Path(__file__).resolve().parent.parent / "book"
+CHAPTER = "regularization"
 ARMS = ("undecayed", "decayed", "small-rate", "clipped")
 WAYS = {
     "sgd": lambda p, wd: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=wd),
@@ -26,29 +25,10 @@ WAYS = {
 OURS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
-def chapter(*wanted):
-    """The names that the cells of the chapter define, each cell that starts with one of ``wanted``."""
-    names = {"torch": torch, "math": math, "F": torch.nn.functional, "MLP": MLP}
-    names["rng"] = torch.Generator().manual_seed(0)
-    sources = [c.source for c in nbformat.read(BOOK / "regularization.ipynb", as_version=4).cells]
-    for start in wanted:
-        (source,) = [s for s in sources if s.startswith(start)]
-        exec(source, names)
-    return names
-
-
-def digits():
-    data = load_data("digits")
-    mean, sd = data.x_train.mean(), data.x_train.std()
-    x, x_test = ((t - mean) / sd for t in (data.x_train, data.x_test))
-    return x.flatten(1), data.y_train, x_test.flatten(1), data.y_test
-
-
 def run(**changes):
     """One arm of "Before and after", as in the chapter, for other seeds or with something broken."""
-    x, y, x_test, y_test = digits()
     settings_ = {"seeds": 16, "steps": 500, "lr": 0.08, "every": 20} | changes
-    return train(WIDE, x, y, x_test=x_test, y_test=y_test, **settings_)
+    return train(WIDE, **standardized_digits(), **settings_)
 
 
 @pytest.mark.parametrize("kind", WAYS)
@@ -75,7 +55,8 @@ def test_decay_of_each_member_is_that_of_torch_optim(kind):
 
 @pytest.mark.parametrize("kind", WAYS)
 def test_no_decay_changes_no_bit(kind):
-    x, y, *_ = digits()
+    digits = standardized_digits()
+    x, y = digits["x"], digits["y"]
     net, settings_ = MLP(64, 10, 2, 8), {"seeds": 3, "steps": 5, "lr": 0.01, "every": 1, "optimizer": kind}
     plain, zero = train(net, x, y, **settings_), train(net, x, y, weight_decay=[0, 0, 0], **settings_)
     mixed = train(net, x, y, weight_decay=[0, 1.0, 0], **settings_)
@@ -86,7 +67,8 @@ def test_no_decay_changes_no_bit(kind):
 
 
 def test_a_decay_for_each_member_is_as_many_runs_in_one_call():
-    x, y, *_ = digits()
+    digits = standardized_digits()
+    x, y = digits["x"], digits["y"]
     net, decays = MLP(64, 10, 2, 8), [0.0, 0.5, 0.1]
     for kind in WAYS:
         settings_ = {"steps": 20, "lr": 0.01, "optimizer": kind}
@@ -101,7 +83,7 @@ def test_a_decay_for_each_member_is_as_many_runs_in_one_call():
 @pytest.mark.parametrize("lam", [0.01, 1.0, 10.0])
 @pytest.mark.parametrize("decoupled", [False, True], ids=["L2", "decoupled"])
 def test_the_adam_of_the_chapter_is_torchs_and_the_packages(lam, decoupled):
-    path = chapter("def adam(")["adam"](lam, decoupled)
+    path = defined_in(CHAPTER, "adam")["adam"](lam, decoupled)
     w = torch.ones(1, dtype=torch.float64, requires_grad=True)
     theirs = (torch.optim.AdamW if decoupled else torch.optim.Adam)([w], lr=0.01, weight_decay=lam)
     ours, numbers = [torch.ones(1, 1, dtype=torch.float64)], torch.tensor([0.01, lam], dtype=torch.float64)
@@ -131,7 +113,7 @@ def test_the_penalty_needs_twice_its_number_as_weight_decay(lam, lr, seed):
 @given(c=st.floats(0.1, 10), seed=st.integers(0, 2**31))
 def test_the_laws_of_scale_invariant_weights(c, seed):
     """∇L ⟂ w, ∇L(cw) = ∇L(w)/c, H(cw) = H(w)/c², for the normalized layer of the chapter."""
-    loss = chapter("def normalized_loss(")["normalized_loss"]
+    loss = defined_in(CHAPTER, "normalized_loss")["normalized_loss"]
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(12, 4, dtype=torch.float64, generator=generator)
     W = torch.randn(4, 3, dtype=torch.float64, generator=generator)
@@ -163,13 +145,13 @@ def test_length_and_angle_of_the_balance(rate, decay, G):
 @settings(max_examples=20, deadline=None)
 @given(h=st.floats(0.5, 20), mu=st.floats(0, 2), share=st.sampled_from([0.97, 1.03]))
 def test_the_stable_rate_under_a_gradient_penalty(h, mu, share):
-    survives = chapter("def survives(")["survives"]
+    survives = defined_in(CHAPTER, "survives")["survives"]
     rate = torch.tensor([share * 2 / (h + 2 * mu * h * h)], dtype=torch.float64)
     assert survives(rate, mu, h).item() == (share < 1)
 
 
 def test_the_spectral_layer_of_the_chapter_has_norm_one_and_torchs_gradient():
-    unit_norm = chapter("def unit_norm(")["unit_norm"]
+    unit_norm = defined_in(CHAPTER, "unit_norm")["unit_norm"]
     generator = torch.Generator().manual_seed(0)
     W = torch.randn(3, 6, 5, dtype=torch.float64, generator=generator).requires_grad_()
     u = torch.ones(3, 1, 5, dtype=torch.float64)
@@ -184,7 +166,7 @@ def test_the_spectral_layer_of_the_chapter_has_norm_one_and_torchs_gradient():
 
 def test_the_checkpoint_of_the_chapter_keeps_the_best_and_rolls_back():
     """Scores 0.5, 0.9, then a fall to 0.4 and a nan: the weights of 0.9 come back, the velocity stops."""
-    names = chapter("def check(")
+    names = defined_in(CHAPTER, "check")
     names |= {"network": None, "x_held": None, "y_held": None}
     params, velocity = {"W": torch.tensor([[1.0], [1.0]])}, [torch.ones(2, 1)]
     kept, best = [params["W"].clone()], torch.zeros(2, dtype=torch.float64)
@@ -219,7 +201,7 @@ def fresh():
 @pytest.fixture(scope="module")
 def most_common(fresh):
     """Share of the test images that get a seed's most common answer after the undecayed run, (16,)."""
-    x_test = digits()[2]
+    x_test = standardized_digits()["x_test"]
     with torch.no_grad():
         answers = WIDE(WIDE.params, x_test.expand(16, *x_test.shape)).argmax(2)
     return (answers == answers.mode(dim=1, keepdim=True).values).double().mean(1).numpy()
@@ -257,16 +239,15 @@ def test_the_published_curves_tell_the_arms_apart(fresh):
 
 def test_the_published_curves_are_the_chapters():
     for name in ARMS:
-        curves = load(BOOK / "curves" / f"regularization-{name}.csv")
+        curves = load(ROOT / "book" / "curves" / f"regularization-{name}.csv")
         assert len(curves.seeds) == 16 and list(curves.steps) == [*range(0, 501, 20)]
 
 
 def deep(**changes):
     """The deep network of "Where it does not help", with clipping, and the curves of its run."""
-    x, y, x_test, y_test = digits()
     net = Remembers(64, 10, depth=20, width=64, activation="tanh", gain=3.0)
     settings_ = {"steps": 200, "lr": 0.005, "clip": 1.0, "every": 20} | changes
-    return net, train(net, x, y, x_test=x_test, y_test=y_test, **settings_)
+    return net, train(net, **standardized_digits(), **settings_)
 
 
 def scale(params, start):
@@ -277,7 +258,8 @@ def scale(params, start):
 
 def inside(net, weight_decay, seeds=4, steps=200):
     """The same run with the decay in the loss, so that it is clipped along with it: its parameters."""
-    x, y, *_ = digits()
+    digits = standardized_digits()
+    x, y = digits["x"], digits["y"]
     params = net.init(range(seeds))
     weights = [p.requires_grad_() for p in params.values()]
     optimizer = SGD(weights, torch.full((seeds,), 0.005), 0.9, torch.zeros(seeds))
