@@ -119,7 +119,8 @@ def test_a_warning_in_a_chapter_fails_the_build(small_book):
 def test_a_good_book_is_built_for_a_static_page_and_says_where(small_book, tmp_path):
     code, said = small_book("import os; print('static life', os.environ['BLOWUP_STATIC'])")
     assert code == 0, said
-    assert re.search(r"1/1 trial … \d+\.\d s", said)
+    # The kernel's ZeroMQ now and then writes a line of its own between the two as it ends.
+    assert re.search(r"1/1 trial … (?:Assertion failed: .*\n)?\d+\.\d s", said)
     assert "_build/html" in said and "make serve" in said
     assert "static life 1" in (tmp_path / "_build" / "html" / "trial.html").read_text()
 
