@@ -30,7 +30,10 @@ lint: $(INSTALLED) ## check the style of the code, chapters included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . --exclude '*.ipynb'
 
 address: $(INSTALLED) ## write the repository's address and the version (_config.yml) wherever they are repeated
-	@$(PY) tools/address.py
+	@$(PY) tools/address.py && $(PY) tools/labs.py
+
+labs: $(INSTALLED) ## make the labs' notebooks from labs/sources
+	@$(PY) tools/labs.py
 
 clean: ## remove what was built (keeps .venv)
 	@rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
@@ -47,4 +50,4 @@ $(SITE): $(INSTALLED) $(SOURCES)
 	@$(PY) tools/build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench lint address clean
+.PHONY: help book site serve test curves bench labs lint address clean

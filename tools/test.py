@@ -2,7 +2,7 @@
 
 1. the package, the notebooks' shape and the house, without the site
 2. the site: built again if anything it is made of is newer
-3. every notebook, cell by cell, in a live kernel (nbval)
+3. every chapter and every lab's solution, cell by cell, in a live kernel (nbval)
 4. the built site: as files and in a real browser
 """
 
@@ -19,7 +19,7 @@ NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600", "--di
 PARTS = {
     "package": [*PYTEST, "-m", "not browser", "tests"],
     "site": ["make", "--no-print-directory", "site"],
-    "notebooks": [*PYTEST, "-p", "no:cacheprovider", *NBVAL, "book"],
+    "notebooks": [*PYTEST, "-p", "no:cacheprovider", *NBVAL, "book", "labs/solutions"],
     "browser": [*PYTEST, "--dist", "worksteal", "-m", "browser", "tests"],
 }
 
