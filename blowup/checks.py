@@ -147,7 +147,7 @@ def _own_words(error):
 
 
 def _shape(tensor):
-    return f"shape {tuple(tensor.shape)}" if tensor.dim() else "no dimensions (a plain number)"
+    return f"shape {tuple(tensor.shape)}" if tensor.dim() else "no dimensions"
 
 
 def _brief(value, longest=60):

@@ -1,5 +1,6 @@
 """The labs: their solutions earn every point, untouched and wrong answers none, and nothing is stale."""
 
+import contextlib
 import re
 
 import matplotlib
@@ -71,10 +72,8 @@ def assert_rejected(check, answer, namespace, fault):
     kept = dict(namespace)
     try:
         run(answer, namespace, "answer")
-        try:
+        with contextlib.suppress(CheckFailed):  # the visible tests may refuse it, too
             run(HIDDEN.sub("", check), namespace)
-        except CheckFailed:
-            pass  # the visible tests may see it as well
         with pytest.raises(CheckFailed) as refused:
             run(hidden, namespace)
             pytest.fail(f"the hidden tests accept a wrong answer: {fault}")
