@@ -1,0 +1,156 @@
+"""What a deck of slides takes from its chapter: figures, equations, code, printed text, explorers.
+
+The chapter is the notebook that the site's build executed, so nothing runs here. A piece is named by the id
+of its cell; a cell that is gone, or does not hold what the deck wants of it, raises :class:`DeckError`.
+"""
+
+import ast
+import base64
+import re
+from html import escape
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+ROOT = Path(__file__).resolve().parent.parent
+EXECUTED = ROOT / "_build" / "jupyter_execute"
+DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+
+class DeckError(ValueError):
+    """What is wrong with a deck, in one line."""
+
+
+def executed(name, book=ROOT / "book", folder=EXECUTED):
+    """The executed notebook of chapter ``name``; DeckError if there is none, or one of an older chapter."""
+    path = folder / f"{name}.ipynb"
+    if not path.exists():
+        raise DeckError(f"chapter {name} has not been executed yet: run `make book`")
+    done, source = (nbformat.read(p, as_version=4) for p in (path, book / f"{name}.ipynb"))
+    if {c.id: c.source for c in done.cells} != {c.id: c.source for c in source.cells}:
+        raise DeckError(f"chapter {name} has changed since it was executed: run `make book`")
+    return done
+
+
+class Chapter:
+    """One executed chapter, to take pieces from as HTML."""
+
+    def __init__(self, notebook):
+        self.cells = {cell.id: cell for cell in notebook.cells}
+
+    def piece(self, kind, cell_id, *words):
+        """The piece of this ``kind`` in that cell; ``words`` say which part of it. DeckError if it is not there."""
+        if kind not in KINDS:
+            raise DeckError(f"no kind of piece is called {kind}: choose from {', '.join(KINDS)}")
+        if cell_id not in self.cells:
+            raise DeckError(f"the chapter has no cell {cell_id}")
+        return KINDS[kind](self.cells[cell_id], *words)
+
+    def numbers(self):
+        """Every number that the chapter writes, prints or says in a figure's description."""
+        said = []
+        for cell in self.cells.values():
+            said += [cell.source, str(cell.metadata)]
+            for output in cell.get("outputs", []):
+                said += [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+        return set(NUMBER.findall("\n".join(said)))
+
+
+def figure(cell, title=""):
+    """The cell's picture as an image with its alternative text, without a title that the slide repeats."""
+    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+    pictures = [o.data["image/svg+xml"] for o in cell.get("outputs", []) if "image/svg+xml" in o.get("data", {})]
+    if not pictures:
+        raise DeckError(f"cell {cell.id} has no figure")
+    if not alt:
+        raise DeckError(f"the figure of cell {cell.id} has no alternative text")
+    data = base64.b64encode(without_title(pictures[0], title).encode()).decode()
+    return f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}"></figure>'
+
+
+def without_title(svg, title):
+    """The figure without its text ``title``; matplotlib writes what a text says in a comment before it."""
+    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    root = ElementTree.fromstring(svg, parser)
+    for parent in root.iter():
+        for group in list(parent):
+            says = [c.text.strip() for c in group if c.tag is ElementTree.Comment]
+            if says == [title]:
+                parent.remove(group)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def equation(cell, which="1"):
+    """The cell's display equation, or its ``which``-th, as TeX between MathJax's marks."""
+    found = DISPLAY.findall(cell.source) if cell.cell_type == "markdown" else []
+    if not which.isdecimal() or not 1 <= int(which) <= len(found):
+        raise DeckError(f"cell {cell.id} has {len(found) or 'no'} display equations, so none is number {which}")
+    return f'<div class="equation">\\[{escape(found[int(which) - 1].strip(), quote=False)}\\]</div>'
+
+
+def code(cell, *names):
+    """The cell's code, or only the statements that define ``names``, colored and without docstrings."""
+    if cell.cell_type != "code":
+        raise DeckError(f"cell {cell.id} is not code")
+    source = without_docstrings(cell.source)
+    if names:
+        parts = {name: node for node in ast.parse(source).body for name in defines(node)}
+        missing = [name for name in names if name not in parts]
+        if missing:
+            raise DeckError(f"cell {cell.id} does not define {', '.join(missing)}")
+        source = "\n\n".join(ast.get_source_segment(source, parts[name]) for name in names)
+    return preformatted("code", source, highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+def without_docstrings(source):
+    """The code without the docstrings of its functions: on a slide the speaker says what they do."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) and len(node.body) > 1:
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            lines[first - 1 : last] = [None] * (last - first + 1)
+    return "\n".join(line for line in lines if line is not None)
+
+
+def preformatted(kind, text, html):
+    """Lines that keep their breaks; the style sheet fits their size to how many there are and how long."""
+    lines = text.splitlines()
+    size = f"--columns: {max(map(len, lines))}; --rows: {len(lines)}"
+    return f'<div class="fit"><pre class="{kind}" style="{size}" tabindex="0">{html.rstrip()}</pre></div>'
+
+
+def defines(node):
+    """The names that one statement at the top of a cell binds."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def printed(cell):
+    """What the cell printed."""
+    text = "".join(o.text for o in cell.get("outputs", []) if o.output_type == "stream")
+    if not text.strip():
+        raise DeckError(f"cell {cell.id} prints nothing")
+    return preformatted("printed", text.rstrip(), escape(text))
+
+
+def explorer(cell):
+    """The cell's explorer, alive; a swipe on it is not a swipe to the next slide."""
+    for output in cell.get("outputs", []):
+        html = output.get("data", {}).get("text/html", "")
+        if "blowup-explorer" in html:
+            return f'<div class="explorer" data-prevent-swipe>{html}</div>'
+    raise DeckError(f"cell {cell.id} has no explorer")
+
+
+KINDS = {"figure": figure, "equation": equation, "code": code, "printed": printed, "explorer": explorer}
