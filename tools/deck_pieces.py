@@ -19,6 +19,7 @@ from pygments.lexers import PythonLexer
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = ROOT / "_build" / "jupyter_execute"
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
+PUNCTUATION = re.compile(r"(\\,)?\s*[.,;]$")  # of the sentence that the equation ends
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -73,20 +74,29 @@ def figure(cell, title=""):
         raise DeckError(f"cell {cell.id} has no figure")
     if not alt:
         raise DeckError(f"the figure of cell {cell.id} has no alternative text")
-    data = base64.b64encode(without_title(pictures[0], title).encode()).decode()
-    return f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}"></figure>'
+    svg, found = without_title(pictures[0], title)
+    untitled = ' class="untitled"' * found
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<figure{untitled}><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}"></figure>'
 
 
 def without_title(svg, title):
-    """The figure without its text ``title``; matplotlib writes what a text says in a comment before it."""
+    """The figure without its text ``title``, and whether it had it.
+
+    matplotlib says in a comment what a text says. Of that text only the letters drawn are removed: the
+    definitions of their shapes stand beside them and serve other texts too.
+    """
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
     root = ElementTree.fromstring(svg, parser)
-    for parent in root.iter():
-        for group in list(parent):
-            says = [c.text.strip() for c in group if c.tag is ElementTree.Comment]
-            if says == [title]:
-                parent.remove(group)
-    return ElementTree.tostring(root, encoding="unicode")
+    groups = [g for g in root.iter() if any(is_comment(child, title) for child in g)]
+    for parent in [part for group in groups for part in group.iter()]:
+        for letter in parent.findall("{http://www.w3.org/2000/svg}use"):
+            parent.remove(letter)
+    return ElementTree.tostring(root, encoding="unicode"), bool(groups)
+
+
+def is_comment(node, text):
+    return node.tag is ElementTree.Comment and node.text.strip() == text
 
 
 def equation(cell, which="1"):
@@ -94,7 +104,8 @@ def equation(cell, which="1"):
     found = DISPLAY.findall(cell.source) if cell.cell_type == "markdown" else []
     if not which.isdecimal() or not 1 <= int(which) <= len(found):
         raise DeckError(f"cell {cell.id} has {len(found) or 'no'} display equations, so none is number {which}")
-    return f'<div class="equation">\\[{escape(found[int(which) - 1].strip(), quote=False)}\\]</div>'
+    tex = PUNCTUATION.sub("", found[int(which) - 1].strip())
+    return f'<div class="equation">\\[{escape(tex, quote=False)}\\]</div>'
 
 
 def code(cell, *names):

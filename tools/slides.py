@@ -154,7 +154,7 @@ def page(title, minutes, sections):
         licenses=LICENSES,
         sections="".join(sections),
         styles="\n".join([read(reveal / "dist/reveal.css"), read(here / "deck.css"), code_colors()]),
-        mathjax=script(mathjax / "tex-svg.js"),
+        mathjax=script(mathjax / "tex-svg-full.js"),
         reveal=script(reveal / "dist/reveal.js") + "\n" + script(reveal / "plugin/notes/notes.js"),
         start=script(here / "deck.js"),
     )
