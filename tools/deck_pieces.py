@@ -16,6 +16,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from blowup.explore.svg import compact_path
+
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = ROOT / "_build" / "jupyter_execute"
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
@@ -23,7 +25,12 @@ PUNCTUATION = re.compile(r"(\\,)?\s*[.,;]$")  # of the sentence that the equatio
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
-ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
+SVG = "{http://www.w3.org/2000/svg}"
+SCHEME = """
+svg { color: #000 } .paper { fill: #fff !important }
+@media (prefers-color-scheme: dark) { svg { color: #ced6dd } .paper { fill: #121212 !important } }
+"""
+ElementTree.register_namespace("", SVG.strip("{}"))
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 
@@ -90,9 +97,25 @@ def without_title(svg, title):
     root = ElementTree.fromstring(svg, parser)
     groups = [g for g in root.iter() if any(is_comment(child, title) for child in g)]
     for parent in [part for group in groups for part in group.iter()]:
-        for letter in parent.findall("{http://www.w3.org/2000/svg}use"):
+        for letter in parent.findall(f"{SVG}use"):
             parent.remove(letter)
+    for path in root.iter(f"{SVG}path"):
+        path.set("d", compact_path(path.get("d", ""), digits=2))  # a third of the file, and nobody sees it
+    follow_scheme(root)
     return ElementTree.tostring(root, encoding="unicode"), bool(groups)
+
+
+def follow_scheme(root):
+    """Ink and paper of a figure follow the reader's light or dark scheme; all other colors stay."""
+    root.set("fill", "currentColor")  # letters have no color of their own
+    ElementTree.SubElement(root, f"{SVG}style").text = SCHEME
+    for group in root.iter(f"{SVG}g"):
+        for path in group.findall(f"{SVG}path"):
+            if group.get("id", "").startswith("patch_") and path.get("style") == "fill: #ffffff":
+                path.set("class", "paper")
+    for node in root.iter():
+        if "#000000" in node.get("style", "") or "#444444" in node.get("style", ""):
+            node.set("style", re.sub("#(000000|444444)", "currentColor", node.get("style")))
 
 
 def is_comment(node, text):
@@ -149,7 +172,10 @@ def defines(node):
 
 def printed(cell):
     """What the cell printed."""
-    text = "".join(o.text for o in cell.get("outputs", []) if o.output_type == "stream")
+    texts = [o.text for o in cell.get("outputs", []) if o.output_type == "stream"]
+    text, rest = "".join(texts[:1]), "".join(texts[1:])
+    # Where the site's build merges a cell's streams, the first has all of it and the others are still there.
+    text = text if text.endswith(rest) else text + rest
     if not text.strip():
         raise DeckError(f"cell {cell.id} prints nothing")
     return preformatted("printed", text.rstrip(), escape(text))
