@@ -16,12 +16,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from blowup.explore.svg import compact_path
-
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = ROOT / "_build" / "jupyter_execute"
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
+INLINE = re.compile(r"\$(.+?)\$")
 PUNCTUATION = re.compile(r"(\\,)?\s*[.,;]$")  # of the sentence that the equation ends
+LONG = re.compile(r"\d+\.\d{3,}")  # more digits than anybody sees
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -100,7 +100,7 @@ def without_title(svg, title):
         for letter in parent.findall(f"{SVG}use"):
             parent.remove(letter)
     for path in root.iter(f"{SVG}path"):
-        path.set("d", compact_path(path.get("d", ""), digits=2))  # a third of the file, and nobody sees it
+        path.set("d", LONG.sub(lambda m: f"{float(m[0]):.2f}", path.get("d", "")))  # half of the file
     follow_scheme(root)
     return ElementTree.tostring(root, encoding="unicode"), bool(groups)
 
@@ -122,12 +122,24 @@ def is_comment(node, text):
     return node.tag is ElementTree.Comment and node.text.strip() == text
 
 
-def equation(cell, which="1"):
-    """The cell's display equation, or its ``which``-th, as TeX between MathJax's marks."""
-    found = DISPLAY.findall(cell.source) if cell.cell_type == "markdown" else []
-    if not which.isdecimal() or not 1 <= int(which) <= len(found):
-        raise DeckError(f"cell {cell.id} has {len(found) or 'no'} display equations, so none is number {which}")
-    tex = PUNCTUATION.sub("", found[int(which) - 1].strip())
+def equation(cell, *which):
+    """A formula of the cell as TeX between MathJax's marks, set on a line of its own.
+
+    ``which`` is nothing for the only or first display equation, its number, or how a formula in the text begins.
+    """
+    source = cell.source if cell.cell_type == "markdown" else ""
+    found, start = DISPLAY.findall(source), " ".join(which or "1")
+    if start.isdecimal():
+        if not 1 <= int(start) <= len(found):
+            raise DeckError(
+                f"cell {cell.id} has {len(found) or 'no'} display equations, so none is number {start}"
+            )
+        tex = PUNCTUATION.sub("", found[int(start) - 1].strip())
+    else:
+        inline = [tex for tex in INLINE.findall(DISPLAY.sub("", source)) if tex.startswith(start)]
+        if len(inline) != 1:
+            raise DeckError(f"cell {cell.id} has {len(inline) or 'no'} formulas that begin with {start}")
+        tex = inline[0]
     return f'<div class="equation">\\[{escape(tex, quote=False)}\\]</div>'
 
 

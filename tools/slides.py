@@ -129,20 +129,20 @@ def check_numbers(slide, known):
             raise DeckError(f"the number {number} stands nowhere in the chapter")
 
 
-def build(name, text, chapter):
-    """The deck of chapter ``name`` as one page of HTML, from its source ``text``; DeckError names the slide."""
-    minutes, slides = parse(text)
-    known, sections = chapter.numbers(), []
-    for slide in slides:
+def sections(text, chapter):
+    """``(title, minutes, HTML of each slide)`` of a deck's source; DeckError names the slide that is wrong."""
+    minutes, deck = parse(text)
+    known, found = chapter.numbers(), []
+    for slide in deck:
         try:
             check_numbers(slide, known)
-            sections.append(section(slide, chapter))
+            found.append(section(slide, chapter))
         except DeckError as error:
             raise DeckError(f'slide "{slide.title}": {error}') from None
-    return page(slides[0].title, minutes, sections)
+    return deck[0].title, minutes, found
 
 
-def page(title, minutes, sections):
+def page(title, minutes, slides):
     """The whole file: reveal.js, MathJax and our own style inside it."""
     reveal = package("sphinx-revealjs", "sphinx_revealjs/_static/revealjs")
     mathjax = package("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax")
@@ -152,7 +152,7 @@ def page(title, minutes, sections):
         title=escape(title),
         minutes=minutes,
         licenses=LICENSES,
-        sections="".join(sections),
+        slides="".join(slides),
         styles="\n".join([read(reveal / "dist/reveal.css"), read(here / "deck.css"), code_colors()]),
         mathjax=script(mathjax / "tex-svg-full.js"),
         reveal=script(reveal / "dist/reveal.js") + "\n" + script(reveal / "plugin/notes/notes.js"),
@@ -189,7 +189,7 @@ def main():
     decks = sorted(SOURCES.glob("*.md"))
     for deck in decks:
         try:
-            html = build(deck.stem, read(deck), Chapter(executed(deck.stem)))
+            html = page(*sections(read(deck), Chapter(executed(deck.stem))))
         except DeckError as error:
             sys.exit(f"{deck.relative_to(ROOT)}: {error}")
         (TARGET / f"{deck.stem}.html").write_text(html, encoding="utf-8")
