@@ -93,7 +93,8 @@ def section(slide, chapter):
             html = f'<div class="prose">{MD.render(lines)}</div>'
         (pieces if take else prose).append(html)
         order.append(html)
-    kind = "title" if slide.level == 1 else "ask" if slide.title.endswith("?") else "finding"
+    asks = slide.title.endswith("?") and not {"figure", "explorer"} & {take[0] for take in slide.taken}
+    kind = "title" if slide.level == 1 else "ask" if asks else "finding"
     background = ' data-background-color="var(--tint)"' if kind == "ask" else ""
     if ("side",) in slide.taken:
         kind += " side"
