@@ -5,7 +5,6 @@ of its cell; a cell that is gone, or does not hold what the deck wants of it, ra
 """
 
 import ast
-import base64
 import re
 from html import escape
 from pathlib import Path
@@ -21,15 +20,12 @@ EXECUTED = ROOT / "_build" / "jupyter_execute"
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 INLINE = re.compile(r"\$(.+?)\$")
 PUNCTUATION = re.compile(r"(\\,)?\s*[.,;]$")  # of the sentence that the equation ends
-LONG = re.compile(r"\d+\.\d{3,}")  # more digits than anybody sees
+INK = re.compile("#(000000|444444)")
+LONG = re.compile(r"\d+\.\d{3,}")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 SVG = "{http://www.w3.org/2000/svg}"
-SCHEME = """
-svg { color: #000 } .paper { fill: #fff !important }
-@media (prefers-color-scheme: dark) { svg { color: #ced6dd } .paper { fill: #121212 !important } }
-"""
 ElementTree.register_namespace("", SVG.strip("{}"))
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
@@ -56,7 +52,7 @@ class Chapter:
         self.cells = {cell.id: cell for cell in notebook.cells}
 
     def piece(self, kind, cell_id, *words):
-        """The piece of this ``kind`` in that cell; ``words`` say which part of it. DeckError if it is not there."""
+        """The piece of this ``kind`` in that cell, or its part that ``words`` name; DeckError if missing."""
         if kind not in KINDS:
             raise DeckError(f"no kind of piece is called {kind}: choose from {', '.join(KINDS)}")
         if cell_id not in self.cells:
@@ -74,58 +70,72 @@ class Chapter:
 
 
 def figure(cell, title=""):
-    """The cell's picture as an image with its alternative text, without a title that the slide repeats."""
+    """The cell's picture as SVG in the page, with its alternative text and without the slide's ``title``."""
     alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-    pictures = [o.data["image/svg+xml"] for o in cell.get("outputs", []) if "image/svg+xml" in o.get("data", {})]
+    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+    pictures = [data["image/svg+xml"] for data in outputs if "image/svg+xml" in data]
     if not pictures:
         raise DeckError(f"cell {cell.id} has no figure")
     if not alt:
         raise DeckError(f"the figure of cell {cell.id} has no alternative text")
-    svg, found = without_title(pictures[0], title)
-    untitled = ' class="untitled"' * found
-    data = base64.b64encode(svg.encode()).decode()
-    return f'<figure{untitled}><img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}"></figure>'
-
-
-def without_title(svg, title):
-    """The figure without its text ``title``, and whether it had it.
-
-    matplotlib says in a comment what a text says. Of that text only the letters drawn are removed: the
-    definitions of their shapes stand beside them and serve other texts too.
-    """
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
-    root = ElementTree.fromstring(svg, parser)
+    root = ElementTree.fromstring(pictures[0], parser)
+    untitled = ' class="untitled"' * remove_title(root, title)
+    tidy(root)
+    follow_scheme(root)
+    for name in ("width", "height"):
+        root.attrib.pop(name, None)  # the slide says how large it is
+    root.attrib.update({"role": "img", "aria-label": alt})
+    svg = ElementTree.tostring(root, encoding="unicode")
+    # Names are the page's, and two figures may use the same ones.
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{cell.id}-", svg)
+    return f"<figure{untitled}>{svg}</figure>"
+
+
+def remove_title(root, title):
+    """Take the text ``title`` out of a figure; returns whether it was there.
+
+    matplotlib says in a comment what a text says. Only the letters drawn are removed: the definitions of
+    their shapes stand beside them and serve other texts too.
+    """
     groups = [g for g in root.iter() if any(is_comment(child, title) for child in g)]
     for parent in [part for group in groups for part in group.iter()]:
         for letter in parent.findall(f"{SVG}use"):
             parent.remove(letter)
-    for path in root.iter(f"{SVG}path"):
-        path.set("d", LONG.sub(lambda m: f"{float(m[0]):.2f}", path.get("d", "")))  # half of the file
-    follow_scheme(root)
-    return ElementTree.tostring(root, encoding="unicode"), bool(groups)
-
-
-def follow_scheme(root):
-    """Ink and paper of a figure follow the reader's light or dark scheme; all other colors stay."""
-    root.set("fill", "currentColor")  # letters have no color of their own
-    ElementTree.SubElement(root, f"{SVG}style").text = SCHEME
-    for group in root.iter(f"{SVG}g"):
-        for path in group.findall(f"{SVG}path"):
-            if group.get("id", "").startswith("patch_") and path.get("style") == "fill: #ffffff":
-                path.set("class", "paper")
-    for node in root.iter():
-        if "#000000" in node.get("style", "") or "#444444" in node.get("style", ""):
-            node.set("style", re.sub("#(000000|444444)", "currentColor", node.get("style")))
+    return bool(groups)
 
 
 def is_comment(node, text):
     return node.tag is ElementTree.Comment and node.text.strip() == text
 
 
+def tidy(root):
+    """Drop what a page has no use for: comments, metadata, digits that nobody sees, a style for all of it."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (ElementTree.Comment, f"{SVG}metadata", f"{SVG}style"):
+                parent.remove(child)
+    root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})  # what that style said
+    for path in root.iter(f"{SVG}path"):
+        path.set("d", LONG.sub(lambda m: f"{float(m[0]):.2f}", path.get("d", "")))
+
+
+def follow_scheme(root):
+    """Ink and paper of a figure follow the page, light or dark; all other colors stay."""
+    root.set("fill", "currentColor")  # letters have no color of their own
+    for group in root.iter(f"{SVG}g"):
+        for path in group.findall(f"{SVG}path"):
+            if group.get("id", "").startswith("patch_") and path.get("style") == "fill: #ffffff":
+                path.set("style", "fill: var(--paper)")
+    for node in root.iter():
+        if "style" in node.attrib:
+            node.set("style", INK.sub("currentColor", node.get("style")))
+
+
 def equation(cell, *which):
     """A formula of the cell as TeX between MathJax's marks, set on a line of its own.
 
-    ``which`` is nothing for the only or first display equation, its number, or how a formula in the text begins.
+    ``which`` is nothing for the first display equation, its number, or how a formula in the text begins.
     """
     source = cell.source if cell.cell_type == "markdown" else ""
     found, start = DISPLAY.findall(source), " ".join(which or "1")

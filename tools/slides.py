@@ -1,8 +1,19 @@
 """Build the slides of every chapter into _build/html/slides, one file each that needs no other.
 
-``make slides`` calls this, and so does ``make book`` after the site. A deck is ``course/slides/NAME.md``:
-slides between lines of ``---``, in Markdown, with lines such as ``{figure} 57e0e865`` that take a piece from
-the executed chapter (see deck_pieces.py), and ``Note: 3 min.`` before what the speaker reads.
+``make slides`` calls this, and so does ``make book`` after the site. A deck is ``course/slides/NAME.md``: its
+length (``minutes: 50``), then slides, each after a line of ``---``. A slide is Markdown, its formulas between
+dollars. It has a title that states its finding, ``Note: 3 min.`` before what the speaker reads, and lines
+that take pieces from the executed chapter by the id of a cell:
+
+    {figure} ID               its picture, without a title that the slide already has
+    {equation} ID [NUMBER]    its display equation; or, by how it begins, a formula in its text
+    {code} ID [NAME …]        its code, or only what defines these names, without docstrings
+    {printed} ID              what it printed
+    {explorer} ID             its explorer, alive
+    {side}                    on a line of its own: pieces on the left, words on the right
+
+A title that ends with a question mark makes a slide that asks, unless it shows a figure. Every number on a
+slide must stand in the chapter. What is wrong stops the build with one line that names the slide.
 """
 
 import re
@@ -131,7 +142,7 @@ def check_numbers(slide, known):
 
 
 def sections(text, chapter):
-    """``(title, minutes, HTML of each slide)`` of a deck's source; DeckError names the slide that is wrong."""
+    """``(title, minutes, HTML of each slide)`` of a deck's source; DeckError names the wrong slide."""
     minutes, deck = parse(text)
     known, found = chapter.numbers(), []
     for slide in deck:
