@@ -5,7 +5,7 @@ PORT ?= 8000
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 SITE := _build/.built
-SOURCES := _config.yml _toc.yml $(shell find book blowup tools -type f -not -path '*/.*' -not -path '*__pycache__*')
+SOURCES := _config.yml _toc.yml $(shell find book blowup course tools -type f -not -path '*/.*' -not -path '*__pycache__*')
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name words; do \
@@ -13,6 +13,9 @@ help: ## list the commands
 
 book: $(INSTALLED) ## execute every notebook and build the site into _build/html
 	@$(PY) tools/build.py
+
+slides: $(INSTALLED) ## build the slides of each chapter again, from the chapters that `make book` executed
+	@$(PY) tools/slides.py
 
 serve: $(INSTALLED) ## show the built site in a browser (PORT=8000)
 	@$(PY) tools/serve.py $(PORT)
@@ -50,4 +53,4 @@ $(SITE): $(INSTALLED) $(SOURCES)
 	@$(PY) tools/build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench labs lint address clean
+.PHONY: help book site serve test curves bench labs lint address clean slides

@@ -68,7 +68,8 @@ def test_every_page_says_what_it_is(pages):
     for name, page in pages.items():
         assert page.html.get("lang") == "en", name
         assert page.title and page.title.get_text(strip=True), f"{name} has no title"
-        assert len(page.select("article h1, .bd-search-container h1")) == 1, f"{name} has no heading"
+        headings = page.select("article h1, .bd-search-container h1, .deck h1")
+        assert len(headings) == 1, f"{name} has no heading"
         if name in ("genindex.html", "search.html"):
             continue
         description = page.find("meta", attrs={"name": "description"})

@@ -1,4 +1,4 @@
-"""Build the site into _build/html: execute every notebook, warnings are errors. `make book` calls this."""
+"""Build the site into _build/html, slides included: every notebook runs, warnings are errors. `make book`."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import slides
 from kernels import environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ def main():
     # Its standard output is decoration; progress, warnings and errors come on standard error.
     if subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL).returncode:
         sys.exit("the site was not built: what went wrong stands above")
+    slides.main()
     stamp.touch()
     os.utime(stamp, (started, started))  # a page changed during the build is newer than the site
     print(f"The site is in _build/html ({time.time() - started:.0f} s). Open it with `make serve`,")
