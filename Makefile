@@ -5,7 +5,7 @@ PORT ?= 8000
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 SITE := _build/.built
-SOURCES := _config.yml _toc.yml $(shell find book blowup tools -type f -not -path '*/.*' -not -path '*__pycache__*')
+SOURCES := _config.yml _toc.yml $(shell find book blowup course tools -type f -not -path '*/.*' -not -path '*__pycache__*')
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name words; do \
@@ -25,6 +25,9 @@ curves: $(INSTALLED) ## compute the published learning curves again and show wha
 
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) tools/bench.py
+
+questions: $(INSTALLED) ## write the exam questions into _build/questions (PICK="chain-rule-02 across-01" for a paper)
+	@$(PY) tools/questions.py $(PICK)
 
 lint: $(INSTALLED) ## check the style of the code, chapters included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . --exclude '*.ipynb'
@@ -47,4 +50,4 @@ $(SITE): $(INSTALLED) $(SOURCES)
 	@$(PY) tools/build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench lint address clean
+.PHONY: help book site serve test curves bench questions lint address clean
