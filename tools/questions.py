@@ -87,10 +87,18 @@ def _question(path, text, code, answer, imports, subject):
     return Question(*facts, text.source, code.source, answer.source, imports, subject)
 
 
-def read_bank(folder=FOLDER):
+def chapters():
+    """The names of the chapters, in the order of the book."""
+    names = re.findall(r"file: ([\w-]+)", (ROOT / "_toc.yml").read_text())
+    return [name for name in names if (ROOT / "book" / f"{name}.ipynb").exists()]
+
+
+def read_bank(folder=None):
     """All questions, in the order of the chapters; BankError if two share a name."""
-    order = [*re.findall(r"file: ([\w-]+)", (ROOT / "_toc.yml").read_text()), "across"]
-    files = sorted(folder.glob("*.py"), key=lambda f: order.index(f.stem) if f.stem in order else -1)
+    order = [*chapters(), "across"]
+    files = sorted(
+        (folder or FOLDER).glob("*.py"), key=lambda f: order.index(f.stem) if f.stem in order else -1
+    )
     bank = [question for file in files for question in read_file(file)]
     names = [question.name for question in bank]
     twice = sorted({name for name in names if names.count(name) > 1})
