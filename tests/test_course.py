@@ -1,4 +1,4 @@
-"""The teacher's shelf: objectives are taught, practiced and examined, minutes add up, links lead somewhere."""
+"""The shelf for teachers: objectives are taught, practiced, examined, minutes add up, links lead somewhere."""
 
 import re
 
