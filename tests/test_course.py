@@ -1,4 +1,4 @@
-"""The shelf for teachers: objectives are taught, practiced, examined, minutes add up, links lead somewhere."""
+"""The course: objectives are taught, practiced and examined, minutes add up, links lead somewhere."""
 
 import re
 

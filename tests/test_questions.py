@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,5 +222,23 @@ def test_the_pages_are_whole_in_themselves(pages, open_page, tmp_path):
         )
 
 
+def test_the_site_shows_no_answer(bank, site):
+    """The bank is in the repository; on the site a student does not come across it."""
+    pages = "".join(page.read_text(encoding="utf8") for page in site.rglob("*.html"))
+    for question in bank:
+        first = re.split(r"[$`{*]", question.answer)[0].strip()
+        assert len(first) < 30 or first not in pages, question.name
+
+
 def test_make_questions_is_a_command():
-    assert shutil.which("make") is None or "tools/questions.py $(PICK)" in (ROOT / "Makefile").read_text()
+    """It hands on the names that were picked; a wrong one is one clear line and no traceback."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    shown = subprocess.run(
+        ["make", "-n", "questions", "PICK=a-01 b-02"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert shown.stdout.rstrip().endswith("tools/questions.py a-01 b-02")
+    command = [sys.executable, "tools/questions.py", "chain-rule-77"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("make questions: no question is called chain-rule-77")
