@@ -29,6 +29,9 @@ curves: $(INSTALLED) ## compute the published learning curves again and show wha
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) tools/bench.py
 
+questions: $(INSTALLED) ## write the exam questions into _build/questions (PICK="chain-rule-02 across-01" for a paper)
+	@$(PY) tools/questions.py $(PICK)
+
 lint: $(INSTALLED) ## check the style of the code, chapters included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . --exclude '*.ipynb'
 
@@ -53,4 +56,4 @@ $(SITE): $(INSTALLED) $(SOURCES)
 	@$(PY) tools/build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench labs lint address clean slides
+.PHONY: help book site serve test curves bench labs lint address clean slides questions

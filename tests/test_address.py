@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import address
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT
@@ -27,14 +28,31 @@ def copy(tmp_path):
     for name in KEPT:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for file in [*(ROOT / "book").glob("*.md"), *(ROOT / "book").glob("*.ipynb")]:
-        (tmp_path / "book").mkdir(exist_ok=True)
-        shutil.copy(file, tmp_path / "book")
+    for folder in ("book", "course", "labs"):
+        if (ROOT / folder).exists():  # the test of labs below writes one of its own
+            pages = shutil.ignore_patterns("*.csv", "*.svg", "*.png", "*.js", "*.css", "_*")
+            shutil.copytree(ROOT / folder, tmp_path / folder, ignore=pages)
+    lab(tmp_path, CONFIG["url"].removeprefix("https://github.com/"))
     return tmp_path
 
 
+def lab(root, slug):
+    """A lab's source and the notebook made of it, which repeat the address in every form."""
+    code = f'release = "https://github.com/{slug}/archive/refs/tags/v0.0.1.zip"'
+    link = f"https://colab.research.google.com/github/{slug}/blob/main/labs/trial.ipynb"
+    cells = [
+        nbformat.v4.new_code_cell(code, id="a"),
+        nbformat.v4.new_markdown_cell(f"[open]({link})", id="b"),
+    ]
+    (root / "labs" / "sources").mkdir(parents=True, exist_ok=True)
+    (root / "labs" / "trial.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    (root / "labs" / "sources" / "trial.py").write_text(
+        f"# %%\n{code}\n\n# %% [markdown]\n# [open]({link})\n"
+    )
+
+
 def texts(root):
-    files = [p for p in root.rglob("*") if p.suffix in (".md", ".ipynb", ".toml", ".yml", ".txt")]
+    files = [p for p in root.rglob("*") if p.suffix in (".md", ".ipynb", ".toml", ".yml", ".txt", ".py")]
     return {p.relative_to(root).as_posix(): p.read_text(encoding="utf8") for p in files}
 
 
@@ -64,6 +82,22 @@ def test_a_fork_writes_its_address_everywhere(copy, capsys):
     for notebook in (copy / "book").glob("*.ipynb"):
         assert "github.com/someone/a-fork/archive/refs/tags/v" in notebook.read_text()
     assert "https://someone.github.io/a-fork" in (copy / "pyproject.toml").read_text()
+    binder = "mybinder.org/v2/gh/someone/a-fork/trunk?urlpath=lab/tree/labs/clinic.ipynb"
+    assert binder in (copy / "book" / "labs.md").read_text()
+    assert (
+        "github.com/someone/a-fork/tree/trunk/course/questions" in (copy / "course" / "README.md").read_text()
+    )
+
+
+def test_a_fork_writes_its_address_into_the_labs(copy, capsys):
+    """Source and notebook alike, so that the one is still what the other is made from; the version too."""
+    move(copy, "https://github.com/someone/a-fork")
+    version = address.version_of(copy)
+    notebook = nbformat.read(copy / "labs" / "trial.ipynb", as_version=4)
+    assert notebook.cells[0].source.endswith(f'someone/a-fork/archive/refs/tags/v{version}.zip"')
+    assert "/github/someone/a-fork/blob/trunk/labs/trial.ipynb" in notebook.cells[1].source
+    source = (copy / "labs" / "sources" / "trial.py").read_text()
+    assert notebook.cells[0].source in source and notebook.cells[1].source in source
 
 
 def test_twice_is_once(copy, capsys):
@@ -75,6 +109,7 @@ def test_twice_is_once(copy, capsys):
 
 def test_there_and_back_is_nothing(copy, capsys):
     """A fork of a fork, or a mistake taken back, leaves no trace."""
+    address.main([], copy)  # the lab of the fixture names an old version
     before = texts(copy)
     move(copy, "https://github.com/someone/a-fork", branch=CONFIG["branch"])
     config = (copy / "_config.yml").read_text().replace("https://github.com/someone/a-fork", CONFIG["url"])

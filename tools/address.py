@@ -1,9 +1,9 @@
 """Write the repository's address and the package's version wherever they are repeated: `make address`.
 
 _config.yml is the only place where the address stands, blowup/__init__.py the only one for the version.
-Derived from them: the setup cell of every notebook, the links in README.md, in the license and in the
-book's pages, and the addresses in pyproject.toml. With --check nothing is written, and a stale file is
-an error.
+Derived from them: the setup cell of every notebook, the links in README.md, in the license, in the book's
+pages, the course and the labs, and the addresses in pyproject.toml. With --check nothing is written, and a
+stale file is an error.
 """
 
 import re
@@ -14,6 +14,7 @@ import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+LAB_FILES = ("*.md", "*.py", "*.ipynb")
 SETUP_CELL = "setup"  # the id of the cell that tools/setup_cell.txt is written into
 
 
@@ -34,6 +35,7 @@ class Address:
             (f"mybinder.org/v2/gh/{owner}/{name}/{any_branch}", f"mybinder.org/v2/gh/{{slug}}/{branch}"),
             (f"/github/{owner}/{name}/blob/{any_branch}", f"/github/{{slug}}/blob/{branch}"),
             (f"github.com/{owner}/{name}/blob/{any_branch}", f"github.com/{{slug}}/blob/{branch}"),
+            (f"github.com/{owner}/{name}/tree/{any_branch}", f"github.com/{{slug}}/tree/{branch}"),
             (rf"{owner}\.github\.io/{name}", "{owner}.github.io/{name}"),
             (rf"github\.com/{owner}/{name}(?![\w-])", "github.com/{slug}"),
         ]
@@ -41,7 +43,7 @@ class Address:
 
 def setup_cell(root, address):
     """The text of the setup cell, which every notebook carries."""
-    version = re.search(r'__version__ = "(.+?)"', (root / "blowup" / "__init__.py").read_text()).group(1)
+    version = version_of(root)
     text = (root / "tools" / "setup_cell.txt").read_text().strip()
     return text.replace("{url}", address.url).replace("{version}", version)
 
@@ -54,13 +56,32 @@ def rewritten(text, old, new, branch):
     return text
 
 
+def lab_text(text, old, new, branch, version):
+    """A lab's text with the new address and version, in the source and in what is generated from it alike.
+
+    Plain text, also for a notebook: `make labs` decides how its file is written, and an address has no
+    character that JSON would write otherwise.
+    """
+    text = rewritten(text, old, new, branch)
+    archive = (
+        rf"(github\.com/{re.escape(new.owner)}/{re.escape(new.name)}/archive/refs/tags/v)[\w.]+(?=\.zip)"
+    )
+    return re.sub(archive, rf"\g<1>{version}", text)
+
+
+def version_of(root):
+    """The package's version, a string."""
+    return re.search(r'__version__ = "(.+?)"', (root / "blowup" / "__init__.py").read_text()).group(1)
+
+
 def derived(root):
     """Yield (file, text as it is, text as it should be) for every file that repeats the address."""
     repository = yaml.safe_load((root / "_config.yml").read_text())["repository"]
     new, branch = Address(repository["url"]), repository["branch"]
     pyproject = (root / "pyproject.toml").read_text()
     old = Address(re.search(r'^Repository = "(.+?)"', pyproject, re.MULTILINE).group(1))
-    for file in [*sorted(root.glob("*.md")), *sorted((root / "book").rglob("*.md")), root / "pyproject.toml"]:
+    pages = [file for folder in ("book", "course") for file in sorted((root / folder).rglob("*.md"))]
+    for file in [*sorted(root.glob("*.md")), *pages, root / "pyproject.toml"]:
         text = file.read_text(encoding="utf8")
         yield file, text, rewritten(text, old, new, branch)
     for file in sorted((root / "book").glob("*.ipynb")):
@@ -72,6 +93,10 @@ def derived(root):
             else:
                 cell.source = rewritten(cell.source, old, new, branch)
         yield file, text, nbformat.writes(notebook) + "\n"
+    for file in sorted(f for kind in LAB_FILES for f in (root / "labs").rglob(kind)):
+        if ".ipynb_checkpoints" not in file.parts:
+            text = file.read_text(encoding="utf8")
+            yield file, text, lab_text(text, old, new, branch, version_of(root))
 
 
 def main(arguments, root=ROOT):
