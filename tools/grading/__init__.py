@@ -1,0 +1,1 @@
+"""Marking a class: ``make grade`` (tools/grade.py) calls this; course/marking.md says what it does."""
