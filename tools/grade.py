@@ -147,7 +147,7 @@ def mark_all(todo, lab, limits, sandboxed, out, jobs, done):
 
 
 def deaf():
-    """A worker leaves Ctrl-C to the main process, which ends it, and nbgrader's talk of sessions to nobody."""
+    """A worker leaves Ctrl-C to the main process, which ends it; nbgrader's talk of sessions is not shown."""
     warnings.filterwarnings("ignore", message="Object of type")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -1,40 +1,32 @@
 """A student's page: the score, one line an exercise, and the student's own code with what it gave.
 
-One file that needs no other host. The source of the tests is not in it, nor any output that repeats it.
+One file that needs no other host. The source of the tests is not in it, nor any output that repeats it, nor
+anything that could run in a browser: of the outputs only text and pictures are shown.
 """
 
-import html
+import base64
 from functools import cache
 from pathlib import Path
 
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from nbconvert import HTMLExporter
+from markupsafe import Markup, escape
+from nbconvert.filters import Highlight2HTML, ansi2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-PICTURE = 1_500_000  # characters of an output's data that a page takes, a picture among them
+TEXT, PICTURE = 20_000, 1_500_000  # characters of one output that the page takes
+PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 HIDDEN = "[left out: this output repeats hidden tests]"
-
-
-@cache
-def exporter():
-    """nbconvert's plain pieces, with whatever could run in a browser taken out."""
-    return HTMLExporter(
-        template_name="basic",
-        sanitize_html=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        exclude_anchor_links=True,
-    )
+PYGMENTS = "friendly"
 
 
 @cache
 def template():
     """The page around the pieces."""
     loader = FileSystemLoader(Path(__file__).resolve().parent)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
-        "feedback.html.j2"
-    )
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("feedback.html.j2")
 
 
 def page(notebook, lab, submission, result):
@@ -43,18 +35,21 @@ def page(notebook, lab, submission, result):
     graded = {exercise["name"]: exercise for exercise in result.exercises}
     pieces, leaks = [], []
     for number, cell in enumerate(notebook.cells, 1):
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", f"cell {number}")
-        if name in graded and cell.cell_type == "code" and not cell.metadata.nbgrader.solution:
+        meta = cell.metadata.get("nbgrader", {})
+        name = meta.get("grade_id", f"cell {number}")
+        if name in graded and not meta.solution:
             pieces.append({"result": graded[name]})
             continue
-        own = cell.source.strip() not in given or cell.metadata.get("nbgrader", {}).get("solution")
         if hide_secrets(cell, lab.secrets):
             leaks.append(name)
-        if own or (name not in graded and any(o.output_type == "error" for o in cell.get("outputs", []))):
-            pieces.append({"html": piece(cell), "result": graded.get(name)})
-    style = HtmlFormatter(style="default").get_style_defs(".highlight")
+        outputs = cell.get("outputs", [])
+        own = meta.get("solution") or cell.source.strip() not in given
+        if own or any(o.output_type == "error" or "data" in o for o in outputs):
+            shown = {"source": source(cell), "outputs": [output(o) for o in outputs]}
+            pieces.append(shown | {"result": graded.get(name)})
+    style = HtmlFormatter(style=PYGMENTS).get_style_defs(".highlight")
     words = {"student": submission.student, "file": submission.path, "lab": title(lab), "result": result}
-    return template().render(**words, pieces=pieces, style=style), leaks
+    return template().render(**words, pieces=pieces, style=Markup(style)), leaks
 
 
 def title(lab):
@@ -63,28 +58,54 @@ def title(lab):
     return first.splitlines()[0].lstrip("# ")
 
 
-def piece(cell):
-    """One cell as HTML."""
-    for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        for kind in [kind for kind in data if len(str(data[kind])) > PICTURE]:
-            data[kind] = "[too large for this page]" if kind.startswith("text/") else ""
-    alone = nbformat.v4.new_notebook(cells=[cell])
-    try:
-        return exporter().from_notebook_node(alone)[0]
-    except Exception as error:  # an output that the exporter cannot show must not cost the student the page
-        return f"<pre>{html.escape(cell.source)}</pre><p>Not shown: {html.escape(type(error).__name__)}.</p>"
+def source(cell):
+    """A cell's text as HTML: code in colors, Markdown set, HTML in it shown as it is written."""
+    if cell.cell_type == "code":
+        return Markup(Highlight2HTML(pygments_lexer="ipython3")(cell.source))
+    if cell.cell_type == "markdown":
+        return Markup(MarkdownWithMath(renderer=IPythonRenderer(escape=True)).render(cell.source))
+    return Markup("<pre>{}</pre>").format(cell.source)
+
+
+def output(node):
+    """One output as HTML: a picture if it is one, else its text."""
+    if node.output_type == "stream":
+        return text(node.text)
+    if node.output_type == "error":
+        return text("\n".join(node.traceback) or f"{node.ename}: {node.evalue}")
+    for kind in PICTURES:
+        if kind in node.data:
+            return picture(kind, str(node.data[kind]))
+    return text(str(node.data.get("text/plain", "[an output that is neither text nor a picture]")))
+
+
+def text(words):
+    """Printed text as HTML, with the terminal's colors; the middle of what is too long is left out."""
+    if len(words) > TEXT:
+        words = f"{words[: TEXT // 2]}\n\n[… {len(words) - TEXT:,} characters left out …]\n\n{words[-TEXT // 2 :]}"
+    return Markup("<pre>{}</pre>").format(Markup(ansi2html(words)))
+
+
+def picture(kind, data):
+    """A picture as an image with its data inside: there, a script in an SVG file does not run."""
+    if len(data) > PICTURE:
+        return text(f"[a picture of {len(data) / 1e6:.1f} MB left out]")
+    if kind == "image/svg+xml":
+        data = base64.b64encode(data.encode()).decode()
+    return Markup('<img alt="A figure that this cell drew" src="data:{};base64,{}">').format(
+        kind, escape("".join(data.split()))
+    )
 
 
 def hide_secrets(cell, secrets):
     """Replace a cell's outputs that hold lines of the hidden tests; True if there were any."""
     found = False
-    for place, output in enumerate(cell.get("outputs", [])):
-        texts = [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
-        texts += [str(value) for value in output.get("data", {}).values()]
-        text = "\n".join(map(str, texts))
-        # As it stands, and as repr() writes it: lines joined by \n, quotes with a backslash.
-        if any(line in text or repr(line)[1:-1] in text for line in secrets):
+    for place, node in enumerate(cell.get("outputs", [])):
+        texts = [node.get("text", ""), node.get("evalue", ""), *node.get("traceback", [])]
+        texts += [str(value) for value in node.get("data", {}).values()]
+        joined = "\n".join(map(str, texts))
+        # As it stands, and as repr() writes it, with quotes behind a backslash.
+        if any(line in joined or repr(line)[1:-1] in joined for line in secrets):
             cell.outputs[place] = nbformat.v4.new_output("stream", text=HIDDEN)
             found = True
     return found

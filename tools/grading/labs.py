@@ -33,7 +33,8 @@ class Lab:
 
     ``master_text`` is the notebook with hidden tests and without solutions, ``release_text`` what students
     got; ``database`` is an nbgrader gradebook that knows the lab and no student: copy it, do not write to it.
-    ``others`` maps the other labs' names to their grade ids; ``files`` lie beside the notebook, in ``folder`` (data).
+    ``others`` maps the other labs' names to their grade ids; ``files`` (data) lie in ``folder``, beside the
+    notebook.
     """
 
     name: str

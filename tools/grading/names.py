@@ -14,7 +14,7 @@ AGAIN = re.compile(r"-(\d{1,4})$")
 
 @dataclass(frozen=True)
 class Name:
-    """``student`` as it can be read, ``id`` the platform's number or "", ``copy`` counts later copies from 1."""
+    """``student`` to be read, ``id`` the platform's number or "", ``copy`` counts later copies from 1."""
 
     student: str
     id: str = ""

@@ -69,8 +69,9 @@ def restore(notebook, lab, database):
     note_edits(notebook, lab, notes)
     note_given(notebook, lab, notes)
     notebook = apply(SANITIZE, notebook, resources_for(lab.name, database))
+    present = cells_of(notebook)
     for grade_id, teachers in lab.cells.items():  # nbgrader's word is not taken for it
-        mine = cells_of(notebook)[grade_id] if grade_id in cells_of(notebook) else None
+        mine = present.get(grade_id)
         if teachers.metadata.nbgrader.locked and (mine is None or mine.source != teachers.source):
             raise RuntimeError(f"the locked cell {grade_id} was not put back")
     return notebook, notes

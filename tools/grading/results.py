@@ -72,7 +72,7 @@ def load(out, key, basis):
 
 
 def tables(out, lab, submissions, results, strangers):
-    """Write grades.csv and look-at.csv for the submissions that have a result; returns how many are to look at."""
+    """Write grades.csv and look-at.csv for what has a result; returns how many files a person should see."""
     grades, look = [], []
     for submission in sorted(submissions, key=lambda s: (s.student.casefold(), s.path)):
         result = results.get(submission.key)

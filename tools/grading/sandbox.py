@@ -32,7 +32,7 @@ LINKS = ("/bin", "/sbin", "/lib", "/lib64", "/lib32")
 
 @dataclass
 class Run:
-    """What came of a run: ``cells`` maps places in the job's sources to (outputs, whether the cell was run)."""
+    """What came of a run: ``cells`` maps places in the job's sources to (outputs, was the cell run)."""
 
     cells: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
@@ -97,7 +97,7 @@ def missing():
     if tried.returncode == 0 and tried.stdout == "in\n":
         return ""
     said = (tried.stderr.strip().splitlines() or ["it says nothing"])[-1]
-    return f"bubblewrap cannot make a sandbox here ({said}): in a container it needs the right to make namespaces"
+    return f"bubblewrap cannot make a sandbox here ({said}); a container needs the right to make namespaces"
 
 
 def execute(sources, limits, sandboxed=True, files=()):

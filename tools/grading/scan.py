@@ -15,8 +15,8 @@ DYNAMIC = "code made or read at run time"
 
 MODULES = {
     SHELL: "IPython ipykernel zmq jupyter_client",
-    OUTSIDE: "subprocess socket ctypes multiprocessing urllib requests http httpx aiohttp pty threading _thread "
-    "signal concurrent asyncio sqlite3 nbgrader shutil tempfile",
+    OUTSIDE: "subprocess socket ctypes multiprocessing urllib requests http httpx aiohttp pty threading "
+    "_thread signal concurrent asyncio sqlite3 nbgrader shutil tempfile",
     DYNAMIC: "importlib builtins inspect gc atexit marshal pickle traceback",
 }
 BARE = {
@@ -30,12 +30,13 @@ ATTRIBUTES = {
     EXIT: "_exit ask_exit",
     SHELL: "showtraceback run_cell user_ns",
     CHECKS: "_render_traceback_",
-    DYNAMIC: "__subclasses__ __globals__ __code__ __mro__ _getframe _current_frames f_back f_globals f_locals",
+    DYNAMIC: "__subclasses__ __globals__ __code__ __mro__ _getframe _current_frames f_back f_globals "
+    "f_locals",
 }
 DOTTED = {
     EXIT: "os.kill os.killpg os.abort sys.exit",
-    OUTSIDE: "os.system os.popen os.fork os.forkpty os.symlink os.link os.environ os.walk os.listdir os.scandir "
-    "os.remove os.execv os.execve os.spawnv os.open",
+    OUTSIDE: "os.system os.popen os.fork os.forkpty os.symlink os.link os.environ os.walk os.listdir "
+    "os.scandir os.remove os.execv os.execve os.spawnv os.open",
     DYNAMIC: "sys.modules sys.settrace sys.setprofile sys.path sys.meta_path sys.stdout sys.displayhook",
 }
 KIND_OF = {

@@ -62,7 +62,7 @@ def plan(notebook):
 
 
 def traps(source):
-    """Checks that must fail: one for each way in which this cell's source asks, with numbers of the moment."""
+    """Checks that must fail: one for each way in which this cell's source asks, with random numbers."""
     names = exercises_in(source)
     if not names:
         return []
@@ -78,7 +78,7 @@ def traps(source):
 
 
 def exercises_in(source):
-    """The names in a check cell's ``with exercise("name")``, in order; those computed at run time are not told."""
+    """The names in a check cell's ``with exercise("name")``, in order; computed names are left out."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     mine = (c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "exercise" and c.args)
     return [c.args[0].value for c in mine if isinstance(c.args[0], ast.Constant)]
@@ -141,7 +141,7 @@ def clean(outputs):
 
 
 def scored(notebook, lab, folder):
-    """A :class:`Score`, by nbgrader's preprocessors and a gradebook of this submission alone, in ``folder``."""
+    """A :class:`Score`, by nbgrader's preprocessors and a gradebook for this submission, in ``folder``."""
     score = Score()
     database = database_of(lab, folder)
     for cell in notebook.cells:
@@ -168,7 +168,7 @@ def scored(notebook, lab, folder):
 
 
 def keep_what_counts(cell, notes):
-    """Leave a graded cell what nbgrader's rules should see: errors, and nothing that earns or costs by chance.
+    """Leave a graded cell what nbgrader's rules should see: errors, and nothing that counts by chance.
 
     nbgrader gives 0 for a warning on stderr, and takes a displayed number for the points.
     """
