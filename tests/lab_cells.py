@@ -47,3 +47,18 @@ def wrong_answers(lab):
                 f"{file.name}: a cell without a title `exercise: what is wrong`: {cell.source}"
             )
             yield name, fault, cell.source
+
+
+def assert_earns_nothing(notebook):
+    """In an executed notebook every graded cell failed in one clear line, and every other cell ran."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            assert [error.ename for error in errors] == ["CheckFailed"], cell.source
+            (line,) = errors[0].traceback
+            assert re.fullmatch(r"✗ .+(not written yet\.|Did you run the cells above\?)", line), line
+            assert not any("✓" in output.get("text", "") for output in cell.outputs), cell.source
+        else:
+            assert not errors, (cell.source, errors[0].evalue)

@@ -1,4 +1,4 @@
-"""Every chapter opened as Colab would: the notebook alone in an empty folder, beside Colab's own packages.
+"""Chapters and labs opened as Colab would: the notebook alone in an empty folder, with Colab's own packages.
 
 The environment holds torch, numpy, matplotlib, ipywidgets, a kernel and pip, and nothing else: links to the
 installed packages, so that nothing is downloaded. The book's package comes from an address on this machine.
@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT
+from lab_cells import assert_earns_nothing
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
@@ -24,6 +25,7 @@ from serve import shows
 
 COLAB_HAS = ("torch", "numpy", "matplotlib", "ipywidgets", "ipykernel", "pip")
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 
 
 def closure(names):
@@ -78,8 +80,8 @@ def wheel(tmp_path_factory):
     server.shutdown()
 
 
-def run_alone(notebook, python, folder, source):
-    """Run a copy of the notebook, alone in ``folder``, in a kernel of ``python``."""
+def run_alone(notebook, python, folder, source, allow_errors=False):
+    """Run a copy of the notebook, alone in ``folder``, in a kernel of ``python``; returns it executed."""
     kernel = folder / "jupyter" / "kernels" / "colab"
     kernel.mkdir(parents=True)
     arguments = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
@@ -95,9 +97,13 @@ def run_alone(notebook, python, folder, source):
     os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
     try:
         client = NotebookClient(
-            copy, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(work)}}
+            copy,
+            timeout=600,
+            kernel_name="colab",
+            allow_errors=allow_errors,
+            resources={"metadata": {"path": str(work)}},
         )
-        client.execute(env=environment)
+        return client.execute(env=environment)
     finally:
         del os.environ["JUPYTER_PATH"]
 
@@ -106,6 +112,13 @@ def is_clean(python):
     """Whether the environment has no book yet."""
     command = [python, "-I", "-c", "import importlib.util as u; assert u.find_spec('blowup') is None"]
     return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def without_the_book(python):
+    """Take the book out of the environment again, where an earlier notebook has fetched it."""
+    uninstall = [python, "-m", "pip", "uninstall", "-q", "-y", "blowup"]
+    subprocess.run(uninstall, check=True, capture_output=True)
+    assert is_clean(python)
 
 
 def test_offline_says_plainly_what_to_do(colab, tmp_path):
@@ -117,11 +130,15 @@ def test_offline_says_plainly_what_to_do(colab, tmp_path):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_chapter_runs_alone(notebook, colab, wheel, tmp_path):
-    uninstall = [colab, "-m", "pip", "uninstall", "-q", "-y", "blowup"]
-    subprocess.run(uninstall, check=True, capture_output=True)
-    assert is_clean(colab)
+    without_the_book(colab)
     run_alone(notebook, colab, tmp_path, wheel)
     assert not is_clean(colab), "the setup cell did not install the package"
+
+
+@pytest.mark.parametrize("notebook", LABS, ids=lambda path: path.stem)
+def test_an_untouched_lab_runs_alone_and_earns_nothing(notebook, colab, wheel, tmp_path):
+    without_the_book(colab)
+    assert_earns_nothing(run_alone(notebook, colab, tmp_path, wheel, allow_errors=True))
 
 
 def test_the_wheel_carries_the_published_curves(wheel):
