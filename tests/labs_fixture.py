@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 LAB = "tiny-lab"
-SETUP = "import torch\n\nfrom blowup.checks import exercise\n\n\ndef given(x):\n    return x"
+SETUP = "import sys\n\nfrom tiny_checks import exercise\n\n\ndef given(x):\n    return x"
 SECRET = "number = 17.25  # a line of the hidden tests"
 RIGHT = {
     "add": "def add(a, b):\n    return a + b",
@@ -66,6 +67,7 @@ def write_sources(folder):
         place = folder / name / f"{name}.ipynb"
         place.parent.mkdir(parents=True)
         nbformat.write(source_notebook(prefix), place)
+        shutil.copy(ROOT / "tests" / "tiny_checks.py", place.parent)
     return folder
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -253,3 +252,33 @@ def test_a_second_run_marks_only_what_is_missing(marked, sandbox):
     after = {p: p.stat().st_mtime_ns for p in (place / "out" / "submissions").rglob("result.json")}
     assert after.keys() == before.keys() and {p for p in after if after[p] != before[p]} == {lost}
     assert (place / "out" / "grades.csv").read_bytes() == table
+
+
+def test_ctrl_c_says_so_in_a_line_and_the_next_run_goes_on(tmp_path, sandbox):
+    sources = write_sources(tmp_path / "sources")
+    (tmp_path / "in").mkdir()
+    quick = nbformat.writes(answered(student_notebook()))
+    slow = nbformat.writes(answered(student_notebook(), first="import time\ntime.sleep(3600)"))
+    (tmp_path / "in" / "a tiny-lab.ipynb").write_text(quick)
+    for name in "bc":
+        (tmp_path / "in" / f"{name} tiny-lab.ipynb").write_text(slow)
+    command = [sys.executable, ROOT / "tools" / "grade.py", "--lab", LAB, "--in", tmp_path / "in"]
+    command += ["--out", tmp_path / "out", "--sources", sources, "--jobs", "2"]
+    group = {"start_new_session": True, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **group) as run:
+        for _ in range(1200):
+            if list((tmp_path / "out").glob("submissions/a-*/result.json")):
+                break
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does it: to the workers, too
+        said = run.communicate(timeout=30)[1]
+    assert run.returncode == 130 and "stopped: run the same command again" in said
+    assert "Traceback" not in said
+    rows = read_table(tmp_path / "out" / "grades.csv")
+    assert [(row["student"], row["score"]) for row in rows] == [("a", "6")]
+    for file in (tmp_path / "in").glob("[bc]*"):
+        file.write_text(quick)
+    run = grade(tmp_path / "in", tmp_path / "out", sources, *LIMITS)
+    assert "1 of 3 were marked before" in run.stderr
+    assert [row["score"] for row in read_table(tmp_path / "out" / "grades.csv")] == ["6", "6", "6"]

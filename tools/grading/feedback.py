@@ -82,7 +82,8 @@ def output(node):
 def text(words):
     """Printed text as HTML, with the terminal's colors; the middle of what is too long is left out."""
     if len(words) > TEXT:
-        words = f"{words[: TEXT // 2]}\n\n[… {len(words) - TEXT:,} characters left out …]\n\n{words[-TEXT // 2 :]}"
+        gone = f"\n\n[… {len(words) - TEXT:,} characters left out …]\n\n"
+        words = words[: TEXT // 2] + gone + words[-TEXT // 2 :]
     return Markup("<pre>{}</pre>").format(Markup(ansi2html(words)))
 
 

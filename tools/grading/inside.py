@@ -15,7 +15,7 @@ import sys
 import time
 
 DUMPABLE, DEATH_SIGNAL, SUBREAPER = 4, 1, 36  # prctl's numbers
-GRACE = 5  # seconds in which a kernel must answer again after its cell was interrupted
+GRACE = 10  # seconds in which a kernel must answer again after its cell was interrupted
 
 
 def main():
@@ -66,7 +66,9 @@ def error_output(name, words):
 
 def run(sources, limits, say):
     """Execute the cells in one kernel; ``say`` the outputs of each, by its place in ``sources``."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # 2.5 s to import, and of no use here (grading/__init__.py)
+    sys.modules.setdefault(
+        "rfc3987_syntax", None
+    )  # 2.5 s to import, and of no use here (grading/__init__.py)
     import nbformat
     from nbclient.exceptions import DeadKernelError
     from student import Student

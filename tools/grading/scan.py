@@ -45,13 +45,9 @@ KIND_OF = {
 }
 GUARDED = {"exercise", "print"}  # a lab's checks stand on these names: nobody needs to give them away
 # A result that answers "equal" to everything, whatever it is compared with.
-ANSWERS = {
-    "__torch_function__",
-    "__torch_dispatch__",
-    "__eq__",
-    "__array__",
-    "__bool__",
-    "_render_traceback_",
+ANSWERS = {"__torch_function__", "__torch_dispatch__", "__array__", "__bool__", "__float__", "__abs__"}
+ANSWERS |= {f"__{name}__" for name in ["eq", "ne", "lt", "le", "gt", "ge", "sub", "rsub", "getattribute"]} | {
+    "_render_traceback_"
 }
 LIBRARIES = {"torch", "np", "numpy", "math", "plt", "F", "nn", "sys", "os", "blowup"}
 HARMLESS = re.compile(r"^\s*%(?:(?:matplotlib|config|precision)\b.*|%?(?:timeit|time)\b)", re.MULTILINE)
@@ -116,7 +112,7 @@ def named(node):
     if isinstance(node, ast.Import):
         yield from (pair for alias in node.names for pair in imported(alias.name))
     elif isinstance(node, ast.ImportFrom):
-        if node.module == "blowup.checks" and all(
+        if (node.module or "").endswith("checks") and all(
             a.name == (a.asname or a.name) == "exercise" for a in node.names
         ):
             return  # what the lab's own first cell says
@@ -144,7 +140,7 @@ def named(node):
 
 def imported(module):
     """What importing a module hints at: the checks themselves, or a module that the lab does not need."""
-    if module.startswith("blowup.checks"):
+    if module.endswith("checks"):
         yield CHECKS, module
     yield from hint("module", module.split(".")[0])
 

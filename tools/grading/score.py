@@ -94,6 +94,8 @@ def fill(notebook, job, run, notes):
             cell.outputs = clean(outputs) if outputs else []
             if outputs is None:
                 cell.outputs = [failure("NotRun", run.trouble or "the run ended before this cell")]
+        elif was_run and any(o.get("ename") == "KernelDied" for o in outputs):
+            notes.append(f"the kernel died after {cell.metadata.nbgrader.grade_id}")
         elif was_run and not any(o.get("output_type") == "error" for o in outputs):
             fallen.setdefault(place, cell.metadata.nbgrader.grade_id)
     for cell in notebook.cells:

@@ -4,6 +4,7 @@ import json
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
 
 TAIL = 4000  # characters kept of what a cell prints after its output is full
 LINES = 60  # lines kept of a traceback
@@ -60,6 +61,8 @@ class Student(NotebookClient):
     def note_errors(self, cell, cell_index, execute_reply):
         """Leave an error among the outputs whenever the kernel's reply is one, shown or not."""
         content = execute_reply["content"]
+        if any(part.get("source") == "ask_exit" for part in content.get("payload") or []):
+            raise DeadKernelError("exit was called")  # it dies a moment later, in whatever cell comes next
         if content.get("status") == "ok":
             return
         name = str(content.get("ename", "Aborted"))
