@@ -118,7 +118,7 @@ NAMED = {  # what is in these does not matter, only whose they are
     "Kim Koe/tiny-lab (3).ipynb": ("Kim Koe", ""),
     "'=1+1 tiny-lab.ipynb": ("'=1+1", ""),  # with an apostrophe, no spreadsheet computes it
     "$(touch pwned) -rf tiny-lab.ipynb": ("$(touch pwned) -rf", ""),
-    "..\\..\\up tiny-lab.ipynb": ("..\\..\\up", ""),
+    "..\\..\\up tiny-lab.ipynb": ("\\..\\up", ""),
     "line break tiny-lab.ipynb": ("line break", ""),
     "x.ipynb": ("x", ""),
 }

@@ -23,10 +23,11 @@ NOTHING = {"add": None, "scale": None, "norm": None, "why": None}
 
 LOOK_AROUND = """
 import glob, os, sqlite3
+OURS = ("site-packages", "/share/", "/lib/", "/curves/")
 tops = ("/home", "/tmp", "/work", "/root", "/marking", "/library", os.path.expanduser("~"), {place!r})
 found = [p for top in tops for p in glob.glob(top + "/**/*", recursive=True)]
 hits = [p for p in found if p.endswith((".ipynb", ".db", ".csv", "result.json")) or "submissions" in p]
-print("FOUND", [h for h in hits if not any(s in h for s in ("site-packages", "/share/", "/lib/", "/curves/"))])
+print("FOUND", [h for h in hits if not any(s in h for s in OURS)])
 print("SYSTEM", [p for p in ("/etc/passwd", "/etc/shadow", "/var", "/sys", {place!r}) if os.path.exists(p)])
 print("ENVIRON", b"PATH" in open("/proc/1/environ", "rb").read(), "MARKER" in os.environ)
 """

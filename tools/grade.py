@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def run(options):
     claim(out, options.lab)
     with tempfile.TemporaryDirectory(prefix="marking-") as work:
         lab = labs.prepare(options.lab, sources, Path(work))
+        lab = replace(lab, files=(*lab.files, *sandbox.fonts(Path(work))))
         done = {}
         for submission in submissions:
             kept = results.load(out, submission.key, marking.basis(submission, lab, limits, sandboxed))

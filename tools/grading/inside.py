@@ -41,10 +41,11 @@ def main():
 
 def shut_in(limits):
     """Set the limits that the kernel will inherit, and keep it from looking into this process."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(SUBREAPER, 1, 0, 0, 0)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(DUMPABLE, 0, 0, 0, 0)
+        libc.prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(SUBREAPER, 1, 0, 0, 0)
     os.nice(10)  # whatever runs in here, the marker's own processes come first
     for name, value in (
         ("RLIMIT_AS", int(limits["memory"] * 2**30)),

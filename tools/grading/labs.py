@@ -33,8 +33,8 @@ class Lab:
 
     ``master_text`` is the notebook with hidden tests and without solutions, ``release_text`` what students
     got; ``database`` is an nbgrader gradebook that knows the lab and no student: copy it, do not write to it.
-    ``others`` maps the other labs' names to their grade ids; ``files`` (data) lie in ``folder``, beside the
-    notebook.
+    ``others`` maps the other labs' names to their grade ids; ``files`` are what else it needs, as pairs (path
+    here, name in the student's home): the data that lie beside the notebook.
     """
 
     name: str
@@ -44,7 +44,6 @@ class Lab:
     release_text: str
     others: dict
     files: tuple = ()
-    folder: Path = Path()
 
     @cached_property
     def master(self):
@@ -110,11 +109,10 @@ def prepare(name, sources, folder):
     digest = hashlib.sha256(path.read_bytes())
     for file in beside:
         digest.update(file.read_bytes())
+    data = tuple((file, str(file.relative_to(path.parent))) for file in beside)
     files = sorted(sources.glob("*/*.ipynb"))
     others = {p.stem: grade_ids(p) for p in files if p != path and p.stem == p.parent.name}
-    return Lab(
-        name, digest.hexdigest(), database, master_text, nbformat.writes(release), others, beside, path.parent
-    )
+    return Lab(name, digest.hexdigest(), database, master_text, nbformat.writes(release), others, data)
 
 
 def resources_for(name, database, student=""):

@@ -56,8 +56,7 @@ def judge(submission, lab, limits, sandboxed, out, result):
         notebook, more = restore.restore(notebook, lab, score.database_of(lab, folder))
         notes += more + scan.scan(notebook, lab)
         job = score.plan(notebook)
-        beside = [(path, path.relative_to(lab.folder)) for path in lab.files]
-        run = sandbox.execute([source for _, source, _ in job], limits, sandboxed, beside)
+        run = sandbox.execute([source for _, source, _ in job], limits, sandboxed, lab.files)
         notes += run.notes
         if run.trouble:
             notes.append(f"run: {run.trouble}")

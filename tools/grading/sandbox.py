@@ -86,6 +86,13 @@ def bubble(limits, files=()):
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
 
 
+def fonts(folder):
+    """matplotlib's list of fonts as files for a sandbox, made once and not by each notebook."""
+    command = [sys.executable, "-c", "import matplotlib.font_manager"]
+    subprocess.run(command, env=os.environ | {"MPLCONFIGDIR": str(folder)}, check=False, capture_output=True)
+    return tuple((file, f".matplotlib/{file.name}") for file in folder.glob("fontlist-*.json"))
+
+
 def missing():
     """Why no sandbox can be had here, in one line, or "" where one can."""
     if shutil.which("bwrap") is None:

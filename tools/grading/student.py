@@ -1,12 +1,14 @@
 """The client that executes a student's cells (inside the sandbox): nbclient with bounded outputs."""
 
 import json
+import re
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
 TAIL = 4000  # characters kept of what a cell prints after its output is full
+RESULT = re.compile(r"^✓ .{1,200}$\n?", re.MULTILINE)
 LINES = 60  # lines kept of a traceback
 CUT = "\n… output cut here …\n"
 
@@ -42,8 +44,9 @@ class Student(NotebookClient):
         try:
             self.execute_cell(cell, place)
         finally:
-            for name, text in self.tails.items():
-                cell.outputs.append(nbformat.v4.new_output("stream", name=name, text=CUT + text))
+            for name, (results, tail) in self.tails.items():
+                text = f"{CUT}{results}{CUT if results else ''}{tail}"
+                cell.outputs.append(nbformat.v4.new_output("stream", name=name, text=text))
         return self.late
 
     def answers(self, seconds):
@@ -100,7 +103,10 @@ class Student(NotebookClient):
         elif kept:
             outs.append(nbformat.v4.new_output("stream", name=name, text=kept))
         if rest:
-            self.tails[name] = (self.tails.get(name, "") + rest)[-TAIL:]
+            gone, tail = self.tails.get(name, ("", ""))
+            tail += rest
+            results = "".join(RESULT.findall(tail[:-TAIL]))  # a check's word is kept in any flood
+            self.tails[name] = ((gone + results)[:TAIL], tail[-TAIL:])
         return None
 
     def handle_comm_msg(self, outs, msg, cell_index):
