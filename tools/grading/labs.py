@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 from nbgrader import preprocessors as steps
-from nbgrader.api import Gradebook
+from nbgrader.api import Base, Gradebook
+from sqlalchemy import create_engine
 
 from labs import STUB
 
@@ -100,6 +101,8 @@ def prepare(name, sources, folder):
     beside = tuple(sorted(p for p in path.parent.rglob("*") if p.is_file() and p.suffix != ".ipynb"))
     notebook = nbformat.read(path, as_version=4)
     database = folder / "lab.db"
+    # With its tables there, nbgrader does not start alembic to ask for their version, which takes seconds.
+    Base.metadata.create_all(create_engine(f"sqlite:///{database}"))
     with Gradebook(f"sqlite:///{database}") as gradebook:
         gradebook.update_or_create_assignment(name)
     resources = resources_for(name, database)
