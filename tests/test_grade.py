@@ -71,7 +71,7 @@ def honest(release):
     )
     more.cells[1].source += "\nimport math"
     return {
-        "Jane Doe_101_assignsubmission_file_/tiny-lab.ipynb": (full, 6, 2, ""),
+        "Jane Doe_101_assignsubmission_file_/tiny-lab.ipynb": (full, 6, 2, "the same file as copied"),
         "John Roe_102_assignsubmission_file_/my lab (final) (2).ipynb": (half, 2, 0, ""),
         "Ann Poe_103_assignsubmission_file_/tiny-lab.ipynb": (release, 0, 0, ""),
         "Two Files_104_assignsubmission_file_/a.ipynb": (answered(release, add=None), 4, 2, "each is marked"),
@@ -118,7 +118,7 @@ NAMED = {  # what is in these does not matter, only whose they are
     "Kim Koe/tiny-lab (3).ipynb": ("Kim Koe", ""),
     "'=1+1 tiny-lab.ipynb": ("'=1+1", ""),  # with an apostrophe, no spreadsheet computes it
     "$(touch pwned) -rf tiny-lab.ipynb": ("$(touch pwned) -rf", ""),
-    "..\\..\\up tiny-lab.ipynb": ("\\..\\up", ""),
+    "up\\..\\..\\up tiny-lab.ipynb": ("up\\..\\..\\up", ""),
     "line break tiny-lab.ipynb": ("line break", ""),
     "x.ipynb": ("x", ""),
 }
@@ -279,6 +279,6 @@ def test_ctrl_c_says_so_in_a_line_and_the_next_run_goes_on(tmp_path, sandbox):
     assert [(row["student"], row["score"]) for row in rows] == [("a", "6")]
     for file in (tmp_path / "in").glob("[bc]*"):
         file.write_text(quick)
-    run = grade(tmp_path / "in", tmp_path / "out", sources, *LIMITS)
+    run = grade(tmp_path / "in", tmp_path / "out", sources)
     assert "1 of 3 were marked before" in run.stderr
     assert [row["score"] for row in read_table(tmp_path / "out" / "grades.csv")] == ["6", "6", "6"]

@@ -105,8 +105,8 @@ MEMORY = """
 import os, time
 for _ in range(6):
     if os.fork() == 0:
-        block = bytearray(os.urandom(1 << 20) * 1400); time.sleep(60); os._exit(0)
-time.sleep(12)
+        block = bytearray(b"x") * 900_000_000; time.sleep(60); os._exit(0)
+time.sleep(18)
 """
 NETWORK = """
 import socket
