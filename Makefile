@@ -41,6 +41,9 @@ address: $(INSTALLED) ## write the repository's address and the version (_config
 labs: $(INSTALLED) ## make the labs' notebooks from labs/sources
 	@$(PY) tools/labs.py
 
+grade: $(INSTALLED) ## mark a class's notebooks (LAB=gradient-clipping IN=folder OUT=folder)
+	@$(PY) tools/grade.py --lab "$(LAB)" --in "$(IN)" --out "$(OUT)" $(if $(NOSANDBOX),--no-sandbox) $(OPTIONS)
+
 clean: ## remove what was built (keeps .venv)
 	@rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
@@ -56,4 +59,4 @@ $(SITE): $(INSTALLED) $(SOURCES)
 	@$(PY) tools/build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench labs lint address clean slides questions
+.PHONY: help book site serve test curves bench labs lint address clean slides questions grade

@@ -21,6 +21,8 @@ TESTING = (
         "ipykernel",
         "hatchling",
         "PyYAML",
+        "jupytext",
+        "nbgrader",
     ),
     *("beautifulsoup4", "playwright", "axe-playwright-python"),
     *("Jinja2", "Pygments", "markdown-it-py", "mdit-py-plugins"),  # the slides' builder
