@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab: initialization
 #
-# You write three initializations by hand: He's, Glorot's and the orthogonal one. You predict and measure what they do to a signal, and why a typical network has less of it than the average one. At the end sixteen networks of fifteen layers sort proteins into families. Started by torch's default they stand still; started by your functions they learn.
+# You write three initializations by hand: He's, Glorot's and the orthogonal one. You predict and measure what they do to a signal, and why a typical network has less of it than the average one. At the end sixteen networks of fifteen layers sort proteins into families. Started by torch's default they stand still; started at the scale that you work out for ReLU they learn.
 #
 # | | |
 # |---|---|
@@ -19,7 +19,7 @@ import torch
 
 from blowup.checks import exercise, needs
 from blowup.data import load
-from blowup.figures import CURED, ILL, INK, OTHER, label, plot_band, style
+from blowup.figures import CURED, FOURTH, ILL, INK, OTHER, label, plot_band, style
 
 style()
 SEEDS, DEPTH, WIDTH = 16, 15, 48
@@ -449,7 +449,7 @@ with exercise("diagnose, unknown networks") as check:
 # %% [markdown]
 # ## 10. Before and after
 #
-# The data: proteins of ten families, each as an image of how often one amino acid follows another. The networks: fifteen ReLU layers, sixteen at once, trained by autograd. `start` calls the initialization that it is given on every weight matrix; the default gets torch's biases, too. Nothing else differs.
+# The data: proteins of ten families, each as an image of how often one amino acid follows another. The networks: fifteen ReLU layers, sixteen at once, trained by autograd. `start` calls the initialization that it is given on every weight matrix; the default gets torch's biases, too. Nothing else differs. **Rank the four before you run them**: torch's default, Glorot, He, and orthogonal weights times your gain of a ReLU.
 
 # %%
 proteins = load("proteins")
@@ -507,19 +507,25 @@ with needs("fans", "he_init_"):
     he = training(start(lambda W, rng: he_init_(W, "fan_in", rng)))
 
 # %%
-with needs("orthogonal_"):
-    orthogonal = training(start(lambda W, rng: orthogonal_(W, 2**0.5, rng)))
+with needs("gains", "orthogonal_"):
+    gain = gains(torch.relu, lambda z: (z > 0).double())[0]
+    orthogonal = training(start(lambda W, rng: orthogonal_(W, gain, rng)))
 
 # %%
-with needs("he_init_", "orthogonal_"):
-    curves = {"torch's default": before, "your He": he, "your orthogonal × √2": orthogonal}
+with needs("fans", "glorot_init_"):
+    glorot = training(start(glorot_init_))
+
+# %%
+with needs("he_init_", "orthogonal_", "glorot_init_"):
+    curves = {"torch's default": before, "your He": he}
+    curves |= {"your orthogonal × √2": orthogonal, "your Glorot": glorot}
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.8))
-    for (name, values), color, line in zip(curves.items(), (ILL, CURED, OTHER), ("--", "-", "-.")):
+    for (name, values), color, line in zip(curves.items(), (ILL, CURED, OTHER, FOURTH), ("--", "-", "-.", ":")):
         plot_band(left, range(0, 121, 10), 100 * values, color=color, linestyle=line, label=name)
         ranked = 100 * values[:, -1].sort().values
         right.plot(range(1, SEEDS + 1), ranked, "o" + line, color=color, markersize=4)
     right.set_xticks([1, 4, 8, 12, 16])
-    label(left, "Your starts learn, torch's stands still", "step", "test accuracy, %", ylim=(0, 103))
+    label(left, "At ReLU's scale networks learn, below it hardly", "step", "test accuracy, %", ylim=(0, 103))
     label(right, "Each network at the end", "rank among 16", "test accuracy, %", ylim=(0, 103))
     plt.show()
 
@@ -564,7 +570,7 @@ with exercise("first_above, other curves") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Torch's default is no mistake for the shallow networks, and those with normalization layers, that most people build. For fifteen bare ReLU layers it leaves $6^{-7}$ of the gradient.
+# Torch's default is no mistake for the shallow networks, and those with normalization layers, that most people build. For fifteen bare ReLU layers it leaves $6^{-7}$ of the gradient. Glorot's rule, made for straight lines, loses half of the square in each of them and leaves $2^{-7}$: its networks barely begin. The two starts that pay for the half that a ReLU deletes learn at once.
 #
 # ## 11. In a few sentences
 #
