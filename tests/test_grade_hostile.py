@@ -119,7 +119,7 @@ OUTPUT += "display({'text/plain': 'y' * 1_000_000}, raw=True)\n"
 FORKS = "import os\nwhile True: os.fork()"
 LEAVE = "import os; os._exit(0)"
 KILL_PARENT = "import os\nos.kill(os.getppid(), 9)"
-STUBBORN = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+STUBBORN = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
 KILL_ALL = "import os, signal\nos.kill(-1, signal.SIGKILL)"
 DAEMON = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '{seconds}'], start_new_session=True)"
 
@@ -169,7 +169,7 @@ def hostile(release, place):
         "pass-all": (answered(release, first=PASS_ALL, **NOTHING), 0, "forged? a check of add_check"),
         "patch-checks": (answered(release, first=PATCH_CHECKS, **NOTHING), 0, "tiny_checks"),
         "patch-shell": (answered(release, first=PATCH_SHELL, **NOTHING), 0, "showtraceback"),
-        "patch-run": (answered(release, first=PATCH_RUN, **NOTHING), 0, "forged?"),
+        "patch-run": (answered(release, first=PATCH_RUN, **NOTHING), 0, "get_ipython"),
         "always": (answered(release, add=ALWAYS, scale=None, norm=None, why=None), 2, "__sub__"),
         "channel": (answered(release, first=CHANNEL, **NOTHING), 0, "reaches outside"),
         "thread": (answered(release, first=THREAD, **NOTHING), 0, "threading"),

@@ -34,7 +34,7 @@ def course(tmp_path_factory):
 
 def nbgrader(course, *words):
     """Run one nbgrader command in the course's folder."""
-    command = [SCRIPTS / "nbgrader", *words]
+    command = [sys.executable, "-m", "nbgrader", *words]
     run = subprocess.run(command, cwd=course, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return run
@@ -64,7 +64,7 @@ def test_the_formgrader_lists_the_lab(autograded, open_page):
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/formgrader"
     options = [f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=open"]
-    command = [SCRIPTS / "jupyter", "lab", *options, "--ServerApp.ip=127.0.0.1"]
+    command = [sys.executable, "-m", "jupyterlab", *options, "--ServerApp.ip=127.0.0.1"]
     with (autograded / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=autograded, env=ENVIRONMENT, stdout=log, stderr=log)
     try:
