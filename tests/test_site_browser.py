@@ -7,7 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import SITE
 from serve import shows
 
-PAGES = sorted(p.name for p in SITE.glob("*.html")) or ["index.html"]
+PLACES = ("*.html", "teaching/*.html")
+PAGES = sorted(p.relative_to(SITE).as_posix() for place in PLACES for p in SITE.glob(place)) or ["index.html"]
 LOOKS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 TABLES_BY_KEYBOARD = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
     .every(t => t.scrollWidth <= t.clientWidth || t.tabIndex === 0)"""  # the theme sees to it after a resize
