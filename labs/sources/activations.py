@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab: activations
 #
-# Hard-swish runs in millions of phones, and the chapter does not treat it. You work out its slope, predict what it does to a gradient at two scales that people borrow from other activations, measure both predictions, and compute the scale that is its own. At the end sixteen networks of twenty layers stand still at a borrowed scale and learn at yours.
+# Hard-swish was made for phones, and the chapter does not treat it. You work out its slope, predict what it does to a gradient at two scales borrowed from other activations, measure both predictions, and compute the scale that is its own. At the end sixteen networks of twenty layers stand still at a borrowed scale and learn at yours.
 #
 # | | |
 # |---|---|
@@ -27,7 +27,7 @@ SEEDS, DEPTH, WIDTH = 16, 20, 64
 # %% [markdown]
 # ## 1. A slope by hand
 #
-# Hard-swish imitates SiLU with straight pieces, because a phone computes those faster than an exponential:
+# Hard-swish imitates SiLU. It puts a gate of straight pieces in the place of the sigmoid, which a phone computes faster than an exponential:
 #
 # $$\varphi(z) = z\cdot\frac{\min(\max(z + 3,\, 0),\, 6)}{6}.$$
 #
@@ -169,7 +169,7 @@ with exercise("predicted_chi, deeper and with biases") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Libraries know no gain for hard-swish. Two scales are in use: ReLU's $\sqrt2$, because hard-swish looks like a ReLU from afar, and 2, because its slope at zero is one half and $2^2\cdot\tfrac14 = 1$. **What do you expect of each?** Then look at what your function says, for inputs of mean square 1, so that $q_1 = \sigma_w^2$.
+# `torch.nn.init.calculate_gain` knows no gain for hard-swish. Two scales suggest themselves: ReLU's $\sqrt2$, because hard-swish looks like a ReLU from afar, and 2, because its slope at zero is one half and $2^2\cdot\tfrac14 = 1$. **What do you expect of each?** Then look at what your function says, for inputs of mean square 1, so that $q_1 = \sigma_w^2$.
 
 # %%
 with needs("hardswish_slope", "gaussian_mean", "predicted_chi"):
@@ -303,7 +303,7 @@ with exercise("growth_rate, other networks") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Prediction and measurement agree to a few hundredths. They do not agree within the error, and need not: the law is for infinite width, and a typical network of width 128 strays a little from it.
+# Prediction and measurement agree to a few hundredths, and the errors say that sixteen networks could not show more. With many more you would see a small gap remain: the law is for infinite width, and a typical network of width 128 strays a little from it.
 #
 # ## 6. Who has a brake?
 #
