@@ -562,7 +562,7 @@ with needs("batch_norm", "batch_norm_backward", "batch_norm_layer", "predicted_g
         plot_band(ax, layers, norms / norms[:, -1:], color=color, linestyle=line, label=name)
         law = predicted_growth(slope) ** ((40 - layers) / 2)
         ax.plot(layers, law, ":", color=INK, linewidth=1.2, label="predicted" if slope == 0 else None)
-    title = "Forty layers with batch norm explode, unless they are hardly bent"
+    title = "Forty layers with batch norm: bend them less"
     label(ax, title, "layer (the gradient travels to the left)", "‖∂L/∂z‖, last layer = 1", log="y")
     plt.show()
 
