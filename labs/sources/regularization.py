@@ -67,7 +67,10 @@ with exercise("weight_decay_for, other numbers") as check:
 
 # %% nbgrader={"grade_id": "sgd_step", "solution": true}
 def sgd_step(params, velocity, grads, lr, beta, lam):
-    """One step, in place, of params and velocity; all three are {name: tensor}. grads stays as it is."""
+    """One step, which changes the tensors of params and velocity in place and leaves grads as they are.
+
+    params, velocity, grads: {name: tensor}.
+    """
     ### BEGIN SOLUTION
     for name, w in params.items():
         velocity[name].mul_(beta).add_(grads[name] + lam * w)
@@ -78,20 +81,22 @@ def sgd_step(params, velocity, grads, lr, beta, lam):
 # %% nbgrader={"grade_id": "sgd_step_check", "grade": true, "points": 3}
 def sgd_path(start, gradients, lr, beta, lam):
     """The weights after your steps and after torch's."""
-    ours, velocity = {"w": start.clone()}, {"w": torch.zeros_like(start)}
+    w = start.clone()  # the tensor itself must change, not only the dictionary
+    ours, velocity = {"w": w}, {"w": torch.zeros_like(start)}
     theirs = start.clone().requires_grad_()
     optimizer = torch.optim.SGD([theirs], lr=lr, momentum=beta, weight_decay=lam)
     for g in gradients:
         sgd_step(ours, velocity, {"w": g.clone()}, lr, beta, lam)
         theirs.grad = g.clone()
         optimizer.step()
-    return ours["w"], theirs
+    return w, theirs
 
 
 with exercise("sgd_step") as check:
     one, zero = torch.ones(1), torch.zeros(1)
     ours, _ = sgd_path(one, [zero], lr=0.1, beta=0.9, lam=0.5)
-    check.close(ours, [0.95], "a weight of 1 after one step without gradient", hint="1 − 0.1 · 0.5: change it in place")
+    hint = "1 − 0.1 · 0.5, in place: w -= …, and not w = w - …"
+    check.close(ours, [0.95], "a weight of 1 after one step without gradient", hint=hint)
     ours, _ = sgd_path(one, [zero, zero], lr=0.1, beta=0.9, lam=0.5)
     hint = "the second velocity is 0.9 · 0.5 + 0.5 · 0.95: the decay goes through it"
     check.close(ours, [0.8575], "a weight of 1 after two steps without gradient", hint=hint)
@@ -256,7 +261,8 @@ def run_to_balance(lr, lam, G, steps=4000):
 with exercise("balance") as check:
     length, turn = run_to_balance(0.1, 0.02, 3.0)
     found = balance(0.1, 0.02, 3.0)
-    check.close(found[0], length, "the length for lr 0.1, lam 0.02, G 3", rtol=0.01, hint="set w' = w, and solve for w⁴")
+    hint = "set w' = w, and solve for w⁴"
+    check.close(found[0], length, "the length for lr 0.1, lam 0.02, G 3", rtol=0.01, hint=hint)
     hint = "the shrunken w and the step are the legs of a right angle, the new w the hypotenuse"
     check.close(found[1], turn, "the turn in degrees for lr 0.1, lam 0.02", rtol=0.01, hint=hint)
 ### BEGIN HIDDEN TESTS
@@ -291,7 +297,7 @@ def accuracy(params, x, y):
 
 
 # %%
-def training(lam, lr=0.05, beta=0.9, steps=300, batch=32):
+def training(lam, lr=0.05, beta=0.9, steps=240, batch=32):
     """The weights every ten steps: a list of dictionaries {name: tensor (seeds, …)}."""
     params = {name: p.requires_grad_() for name, p in network.init(SEEDS).items()}
     velocity = {name: torch.zeros_like(p) for name, p in params.items()}
@@ -307,6 +313,7 @@ def training(lam, lr=0.05, beta=0.9, steps=300, batch=32):
     return album
 
 
+# %%
 with needs("sgd_step"):
     free, decayed = training(lam=0.0), training(lam=0.02)
     curves = {name: torch.stack([accuracy(p, x_test, proteins.y_test) for p in album], 1)
@@ -335,7 +342,8 @@ with exercise("diagnose") as check:
     check.equal(diagnose(torch.tensor([0.1, 0.8, 0.17])), "late explosion", "the diagnosis for 0.1, 0.8, 0.17")
     check.equal(diagnose(torch.tensor([0.1, 0.3, 0.2])), "never learned", "the diagnosis for 0.1, 0.3, 0.2")
     hint = "a dip on the way is no death"
-    check.equal(diagnose(torch.tensor([0.1, 0.8, 0.4, 0.9])), "working", "the diagnosis for 0.1, 0.8, 0.4, 0.9", hint=hint)
+    dip = torch.tensor([0.1, 0.8, 0.4, 0.9])
+    check.equal(diagnose(dip), "working", "the diagnosis for 0.1, 0.8, 0.4, 0.9", hint=hint)
     working = {name: sum(diagnose(v) == "working" for v in values) for name, values in curves.items()}
     check.true(working["decay 0.02"] >= working["no decay"] + 6, "with decay at least six more networks are working")
 ### BEGIN HIDDEN TESTS
@@ -390,7 +398,8 @@ with exercise("spectral_norm, other shapes") as check:
         right = torch.linalg.qr(torch.randn(seeds, columns, 3, generator=rng, dtype=torch.float64))[0]
         top = size * (1 + torch.rand(seeds, generator=rng, dtype=torch.float64))
         values = top[:, None] * torch.tensor([1.0, 0.8, 0.5], dtype=torch.float64)
-        check.close(spectral_norm(left * values[:, None] @ right.mT), top, f"the norms of {rows} by {columns}", rtol=2e-3)
+        W = left * values[:, None] @ right.mT
+        check.close(spectral_norm(W), top, f"the norms of {rows} by {columns} matrices", rtol=2e-3)
 ### END HIDDEN TESTS
 
 # %%
@@ -528,12 +537,13 @@ with needs("sgd_step", "keep", "spectral_norm"):
         records.append(accuracy(kept, x_test, proteins.y_test))
     curves["no decay, best kept"] = torch.stack(records, 1)
     for name, values in curves.items():
-        print(f"{name:20}: {(values[:, -1] >= 0.5).sum()} of 16 above one half, median {100 * values[:, -1].median():.0f} %")
+        end = values[:, -1]
+        print(f"{name:20}: {(end >= 0.5).sum()} of 16 above one half, median {100 * end.median():.0f} %")
 
 # %%
 with needs("sgd_step", "keep", "spectral_norm"):
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.7))
-    steps = 10 * torch.arange(31)
+    steps = 10 * torch.arange(25)
     looks = {"no decay": (ILL, "--"), "decay 0.02": (CURED, "-"), "no decay, best kept": (OTHER, "-.")}
     for name, values in curves.items():
         color, line = looks[name]

@@ -46,6 +46,12 @@ def sgd_step(params, velocity, grads, lr, beta, lam):
         v = beta * velocity[name] + grads[name] + lam * w
         w = w - lr * v
 
+# %% sgd_step: new tensors in the dictionary
+def sgd_step(params, velocity, grads, lr, beta, lam):
+    for name in params:
+        velocity[name] = beta * velocity[name] + grads[name] + lam * params[name]
+        params[name] = params[name] - lr * velocity[name]
+
 # %% sgd_step: the old velocity moves the weight
 def sgd_step(params, velocity, grads, lr, beta, lam):
     for name, w in params.items():
