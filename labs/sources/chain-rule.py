@@ -328,7 +328,8 @@ with exercise("predicted_rate, other scales") as check:
 
     for sigma_w, sigma_b in ((2.0, 0.2), (1.2, 0.8), (3.0, 0.0), (0.7, 0.5), (1.7, 1.5)):
         exact = 0.5 * math.log(mean_field("tanh", sigma_w, sigma_b).chi)
-        check.close(predicted_rate(sigma_w, sigma_b), exact, f"the rate at ({sigma_w}, {sigma_b})", rtol=2e-3, atol=1e-4)
+        found = predicted_rate(sigma_w, sigma_b)
+        check.close(found, exact, f"the rate at ({sigma_w}, {sigma_b})", rtol=2e-3, atol=1e-4)
 ### END HIDDEN TESTS
 
 # %%
@@ -446,7 +447,7 @@ with needs("deltas", "growth_rate", "layers_to_overflow", "first_nonfinite"):
 # %% [markdown]
 # ## 7. The scale at which nothing grows
 #
-# Your 24 layers are far from `inf`, and still a factor of over a hundred between the first layer and the last is enough to keep them from learning. The chapter's cure was $\sigma_w = 1$. But its networks had no biases. **What do you expect of $\sigma_w = 1$ when $\sigma_b = 0.3$?** Look at the second line that the check of exercise 4 printed.
+# Your 24 layers are far from `inf`, and still a factor of a hundred or so between the first layer and the last is enough to keep them from learning. The chapter's cure was $\sigma_w = 1$. But its networks had no biases. **What do you expect of $\sigma_w = 1$ when $\sigma_b = 0.3$?** Look at the second line that the check of exercise 4 printed.
 #
 # So compute the right scale yourself: the $\sigma_w$ at which the predicted rate is 0. The rate rises with $\sigma_w$, so halve an interval: begin with 0.5 and 4, look at the middle, keep the half that holds the zero, until the interval is shorter than $10^{-5}$.
 

@@ -216,7 +216,7 @@ def standardize(train, test):
 def check_standardize(check, train, test):
     given, given_test = train.clone(), test.clone()
     z, z_test = standardize(given, given_test)
-    check.close(given, train, "the training table that you were given", hint="leave it as it is: train - …, not train -= …")
+    check.close(given, train, "the training table that you were given", hint="train - …, not train -= …")
     check.close(given_test, test, "the test table that you were given", hint="leave it as it is, too")
     center, size = train.mean(0), train.std(0)
     varies, n = size > 0, len(train)
@@ -229,7 +229,7 @@ def check_standardize(check, train, test):
     check.close(z.std(0)[~varies], zero[~varies], "the deviation of a constant column", atol=1e-6)
     wide = torch.where(varies, z.std(0), 1.0)
     expected = (test - center) / size * wide
-    check.close(z_test, expected, "the test table", atol=1e-6, hint="the training set's numbers; 1 where it is constant")
+    check.close(z_test, expected, "the test table", atol=1e-6, hint="the training set's numbers, and 1 if constant")
 
 
 with exercise("standardize") as check:
@@ -379,7 +379,8 @@ with exercise("steps_to_halve") as check:
 with exercise("steps_to_halve, other curvatures") as check:
     for curvature, lr in ((3.0, 0.1), (0.02, 0.7), (40.0, 0.049), (1.9, 1.0), (1e-6, 10.0)):
         n = steps_to_halve(curvature, lr)
-        check.close(abs(1 - lr * curvature) ** float(n), 0.5, f"the error after the steps for λ = {curvature}", rtol=1e-3)
+        left = abs(1 - lr * curvature) ** float(n)
+        check.close(left, 0.5, f"the error after the steps for λ = {curvature}", rtol=1e-3)
 ### END HIDDEN TESTS
 
 # %% [markdown]
