@@ -112,8 +112,8 @@ def longest(params, before):
 # %% [markdown]
 # ## What a chart says
 #
-# - **growth**: by how much $\ln\lVert\delta\rVert$ grows per layer on the way back, before the first step, with its standard error over the sixteen networks. Near 0 is healthy. $\pm0.1$ in ten layers is a factor of three, and harmless.
-# - **update ratio**: the longest step of any layer, as a share of its weights, at steps 0, 1, 10 and 50. A rule of thumb says $10^{-3}$; on this task, runs that learn lie between 0.003 and 0.05.
+# - **growth**: by how much $\ln\lVert\delta\rVert$ grows per layer on the way back, before the first step, with its standard error over the sixteen networks. What counts is the growth times the number of layers: a total of $\pm1$ is a factor of three, and harmless; beyond $\pm2$ be suspicious.
+# - **update ratio**: the longest step of any layer, as a share of its weights, at steps 0, 1, 10 and 50. A rule of thumb says $10^{-3}$. On this task, the runs that learn lie between about 0.003 and 0.05 at most steps; you can check that on your own cures.
 # - **largest input**, **loss** at the first step and at the last, and **accuracy** on the test set. A guess has a loss of $\ln 10 = 2.30$.
 
 # %%
@@ -254,6 +254,8 @@ with exercise("treat_b, other seeds") as check:
 
 # %% [markdown]
 # ## 3. Patient C
+#
+# C's loss goes up and up. Its growth is not zero, either. Multiply before you decide, and then compare the ratio with what is usual.
 
 # %% nbgrader={"grade_id": "treat_c", "solution": true}
 def treat_c(patient):
