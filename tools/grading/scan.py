@@ -99,7 +99,8 @@ def findings(source):
         tree = ast.parse(TransformerManager().transform_cell(HARMLESS.sub("", source)))
         pairs = [pair for node in ast.walk(tree) for pair in named(node)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        words = set(re.findall(r"[\w.]+", source))
+        chains = re.findall(r"[\w.]+", source)  # no Python: tell by the words alone
+        words = {word for chain in chains for word in (chain, *chain.split("."))}
         pairs = [(kind, word) for table in KIND_OF.values() for word, kind in table.items() if word in words]
     found = {}
     for kind, word in pairs:
