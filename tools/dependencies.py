@@ -23,6 +23,7 @@ TESTING = (
         "PyYAML",
         "jupytext",
         "nbgrader",
+        "psutil",
     ),
     *("beautifulsoup4", "playwright", "axe-playwright-python"),
     *("Jinja2", "Pygments", "markdown-it-py", "mdit-py-plugins"),  # the slides' builder
