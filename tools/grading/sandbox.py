@@ -71,6 +71,10 @@ def bubble(limits, files=()):
             command += ["--symlink", os.readlink(place), place]
         elif os.path.isdir(place):
             command += ["--ro-bind", place, place]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for place in ("/dev/shm", "/tmp", HOME):
+        command += ["--size", size, "--tmpfs", place]
+    # After the empty folders: an interpreter may lie in one of them.
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         if not Path(prefix).is_relative_to("/usr"):
             command += ["--ro-bind", os.path.realpath(prefix), prefix]
@@ -78,9 +82,6 @@ def bubble(limits, files=()):
     command += ["--ro-bind-try", str(ROOT / "book" / "curves"), "/library/book/curves"]
     for name in ("inside.py", "student.py"):
         command += ["--ro-bind", str(HERE / name), f"/marking/{name}"]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for place in ("/dev/shm", "/tmp", HOME):
-        command += ["--size", size, "--tmpfs", place]
     for source, name in files:
         command += ["--ro-bind", str(source), f"{HOME}/{name}"]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
