@@ -235,7 +235,7 @@ def test_make_questions_is_a_command():
     if shutil.which("make") is None:
         pytest.skip("no make here")
     shown = subprocess.run(
-        ["make", "-n", "questions", "PICK=a-01 b-02"], cwd=ROOT, capture_output=True, text=True
+        ["make", "--no-print-directory", "-n", "questions", "PICK=a-01 b-02"], cwd=ROOT, capture_output=True, text=True
     )
     assert shown.stdout.rstrip().endswith("tools/questions.py a-01 b-02")
     command = [sys.executable, "tools/questions.py", "chain-rule-77"]
