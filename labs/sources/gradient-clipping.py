@@ -69,7 +69,7 @@ def slope_of_loss(logits, y):
 #
 # Going forward, the same $W$ is used thirty times. Going back, each use sends its share to the gradient of $W$, and the shares add up.
 #
-# Write $\delta_t = \partial L/\partial z_t$ for the slope of the loss by the pre-activation $z_t = x_t U + h_{t-1} W + b$. At the last step it reaches the loss through the readout alone, whose own slope $\delta_{\text{logits}} = \partial L/\partial\text{logits}$ you are given as `dlogits`:
+# Write $\delta_t = \partial L/\partial z_t$ for the slope of the loss by the pre-activation $z_t = x_t U + h_{t-1} W + b$. You are given the slope by the logits, $\delta_{\text{logits}} = \partial L/\partial\text{logits}$, as `dlogits`. At the last step $z_T$ reaches the loss through the readout alone, so
 #
 # $$\delta_T = \big(\delta_{\text{logits}} V^\top\big) \odot (1 - h_T^2), \qquad \delta_{t-1} = \big(\delta_t W^\top\big) \odot (1 - h_{t-1}^2),$$
 #
