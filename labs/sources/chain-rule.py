@@ -218,7 +218,7 @@ with needs("deltas"):
     print(f"median norm of delta: layer 24 {norms[:, -1].median():.2g}, layer 1 {norms[:, 0].median():.2g}")
 
 # %% [markdown]
-# Turn these numbers into one rate. For each network it is the growth of $\ln\lVert\delta\rVert$ for each layer that $\delta$ passes on its way from the last column to the first; count how many layers that is. Positive means that it grows towards layer 1.
+# Turn these numbers into one rate. For each network it is the growth of $\ln\lVert\delta\rVert$ for each layer that $\delta$ passes on its way from the last column to the first; count how many layers that is. Positive means that it grows toward layer 1.
 #
 # Sixteen networks give sixteen rates $r_k$. Report their mean and its standard error, $s/\sqrt n$ with $s^2 = \frac1{n-1}\sum_k (r_k - \bar r)^2$. Take the logarithm *before* the mean: the chapter showed that a mean of norms describes a network that you will never meet.
 
