@@ -14,6 +14,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 __all__ = ["CheckFailed", "exercise", "needs"]
@@ -66,7 +67,7 @@ class Check:
         self.asked += 1
         if got is None:
             self._fail(f"{what} is None: does the function return it?", hint)
-        if isinstance(got, torch.Tensor) and got.numel() == 1:
+        if (isinstance(got, torch.Tensor) and got.numel() == 1) or isinstance(got, np.generic):
             got = got.item()
         if type(got) is not type(expected) or got != expected:
             self._fail(f"{what} should be {expected!r}, but it is {_brief(got)}", hint)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
@@ -87,6 +88,7 @@ def test_tolerances_are_relative_and_absolute():
     assert feedback("close", 1e-6, 0.0, "x") is not None
     assert feedback("close", torch.tensor(1.0, dtype=torch.float16), 1.0, "x") is None
     assert feedback("equal", torch.tensor(3), 3, "a count") is None
+    assert feedback("equal", np.prod((1, 3)), 3, "a count") is None
 
 
 def cell(shell, source):

@@ -69,7 +69,8 @@ with needs("hardswish_slope"):
     fig, ax = plt.subplots(figsize=(6.4, 3.2))
     ax.plot(z, hardswish(z), color=INK, linestyle="--", label="hard-swish")
     ax.plot(z, hardswish_slope(z), color=CURED, label="your slope")
-    title = f"The slope runs from {hardswish_slope(z).min():.1f} to {hardswish_slope(z).max():.1f}"
+    low, high = hardswish_slope(z).aminmax()
+    title = f"The slope runs from {low:.1f} to {high:.1f}".replace("-", "−")
     label(ax, title, "pre-activation z", "φ(z) and φ′(z)", ylim=(-0.8, 3))
     plt.show()
 
@@ -129,7 +130,7 @@ with exercise("gaussian_mean, other functions") as check:
 
 # %% nbgrader={"grade_id": "predicted_chi", "solution": true}
 def predicted_chi(phi, slope, sigma_w, sigma_b, q, depth):
-    """χ of layers 1 … depth of a wide network, (depth,); q is the variance of z in layer 1.
+    """χ of layers 1 … depth of a wide network, a tensor (depth,); q is the variance of z in layer 1.
 
     phi and slope are functions of a tensor; sigma_w, sigma_b and q are Python floats.
     """
@@ -157,6 +158,7 @@ def chi_of_sine(sigma_w, sigma_b, q, depth):
 
 with exercise("predicted_chi") as check:
     line = predicted_chi(lambda z: z, torch.ones_like, 1.5, 0.0, 1.0, 3)
+    check.true(isinstance(line, torch.Tensor), "χ comes as a tensor", hint="torch.tensor(your_list)")
     check.close(line, [2.25] * 3, "χ of a straight line at σ_w = 1.5", rtol=5e-3, hint="σ_w² times E[1]")
     sine = predicted_chi(torch.sin, torch.cos, 2.0, 0.0, 1.0, 1)
     hint = "the mean of the squared slope at variance q, not at the next one"
@@ -246,7 +248,7 @@ with exercise("delta_norms, deeper") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Sixteen networks of twenty layers, the same matrices for both scales:
+# Now send it through sixteen networks of twenty layers, 128 wide, with the same matrices for both scales:
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -387,11 +389,11 @@ with exercise("silent_share, other variances") as check:
 #
 # $$\chi = 1:\quad \sigma_w^2 = \frac{1}{\mathbb E[\varphi'(z)^2]}, \qquad\qquad q \text{ stays}:\quad \sigma_b^2 = q - \sigma_w^2\,\mathbb E[\varphi(z)^2].$$
 #
-# Whether $q$ stays when a layer misses it a little is said by the slope of the map $q_\ell \mapsto q_{\ell+1}$ there,
+# And if a layer misses this $q$ a little? Then the slope of the map $q_\ell \mapsto q_{\ell+1}$ decides,
 #
 # $$r = \frac{\sigma_w^2}{q}\;\mathbb E\big[z\,\varphi(z)\,\varphi'(z)\big].$$
 #
-# With $r > 1$ every miss grows. Not every $q$ has a solution: where the second equation asks for a negative $\sigma_b^2$, return `math.nan` for $\sigma_b$.
+# With $r > 1$ every miss grows, with $r < 1$ it dies out. Not every $q$ has a solution: where the second equation asks for a negative $\sigma_b^2$, return `math.nan` for $\sigma_b$.
 
 # %% nbgrader={"grade_id": "own_scale", "solution": true}
 def own_scale(phi, slope, q):
@@ -599,4 +601,4 @@ with needs("gaussian_mean", "own_scale"):
 # A colleague replaces ReLU by hard-swish in a network of forty layers without normalization and keeps the initialization: weights at $\sqrt2$, biases at zero. It no longer learns. He finds gradients of $10^{-6}$ in the first layers, concludes that hard-swish is a bad activation, and plans to multiply the learning rate by a million. Say in three to six sentences what happens in his network, what his plan would do to the layers at both ends, and what you would change instead.
 
 # %% [markdown] nbgrader={"grade_id": "paragraph", "solution": true, "grade": true, "points": 3}
-# Near zero hard-swish is a line of slope one half, so at $\sigma_w^2 = 2$ the signal shrinks from layer to layer, and once it is small $\chi = 2\cdot\tfrac14 = \tfrac12$: the gradient loses half of its square in every layer. It is a Jacobian product that shrinks, and not a property of the activation but of the activation at these scales. A learning rate a million times larger would give the first layers a useful step and the last ones a step a million times too long: they diverge at once. One rate cannot mend a ratio between layers. I would give the network hard-swish's own scales, weights near 1.40 and biases near 0.71, which keep the pre-activations at a variance where χ = 1 and r is not above one (or put in normalization layers, or skip connections). (One point each for: why the gradient halves, with χ; what one rate does at both ends; a cure that acts on the product.)
+# Near zero hard-swish is a line of slope one half, so at $\sigma_w^2 = 2$ the signal shrinks from layer to layer, and once it is small $\chi = 2\cdot\tfrac14 = \tfrac12$: the gradient loses half of its square in every layer. So what shrinks is the Jacobian product, and that is the fault of these scales and not of the activation. A learning rate a million times larger would give the first layers a useful step and the last ones a step a million times too long: they diverge at once. One rate cannot mend a ratio between layers. I would give the network hard-swish's own scales, weights near 1.40 and biases near 0.71, which keep the pre-activations at a variance where χ = 1 and r is not above one (or put in normalization layers, or skip connections). (One point each for: why the gradient halves, with χ; what one rate does at both ends; a cure that acts on the product.)

@@ -84,7 +84,7 @@ def batch_of(x, y, size, rng):
 #
 # $$\delta_\ell = \big(\delta_{\ell+1} W_{\ell+1}^\top\big) \odot \varphi'(z_\ell).$$
 #
-# You have no $z$ at hand, only activations. For tanh that is enough: write the slope by $a_\ell$.
+# You have no $z$ at hand, only activations. For tanh that is enough: write the slope in terms of $a_\ell$.
 #
 # Start with $\delta$ of the readout, which is `dlogits`, and go down to layer 1. `A.mT` transposes the last two axes. Mind the places: `a[l]` is $a_\ell$, but `W[l]` is the matrix that $a_\ell$ is multiplied *by*, $W_{\ell+1}$, since Python counts from 0.
 
@@ -218,7 +218,7 @@ with needs("deltas"):
     print(f"median norm of delta: layer 24 {norms[:, -1].median():.2g}, layer 1 {norms[:, 0].median():.2g}")
 
 # %% [markdown]
-# Turn these numbers into one rate. For each network it is the growth of $\ln\lVert\delta\rVert$ for each layer that $\delta$ passes on its way from the last column to the first; count how many layers that is. Positive means that it grows towards layer 1.
+# Turn these numbers into one rate. For each network it is the growth of $\ln\lVert\delta\rVert$ for each layer that $\delta$ passes on its way from the last column to the first; count how many layers that is. Positive means that it grows toward layer 1.
 #
 # Sixteen networks give sixteen rates $r_k$. Report their mean and its standard error, $s/\sqrt n$ with $s^2 = \frac1{n-1}\sum_k (r_k - \bar r)^2$. Take the logarithm *before* the mean: the chapter showed that a mean of norms describes a network that you will never meet.
 
@@ -267,9 +267,9 @@ with needs("deltas", "growth_rate"):
 #
 # $$q \leftarrow \sigma_w^2\, \mathbb E\big[\tanh(\sqrt q\,u)^2\big] + \sigma_b^2, \qquad u \sim \mathcal N(0, 1),$$
 #
-# until $q$ no longer changes. There the squared norm of $\delta$ grows by $\chi = \sigma_w^2\,\mathbb E[\varphi'(\sqrt q\,u)^2]$ in each layer. The bias appears in $q$ only: nothing multiplies $\delta$ by a bias.
+# until $q$ no longer changes. There each layer multiplies the squared norm of $\delta$ by $\chi = \sigma_w^2\,\mathbb E[\varphi'(\sqrt q\,u)^2]$. The bias appears in $q$ only: nothing multiplies $\delta$ by a bias.
 #
-# `average(f, q)` does the integral. **Which function of $\chi$ is the rate of exercise 3?** Write it. Fifty rounds of the map are enough for this lab's values; take more if you like.
+# `average(f, q)` does the integral. **Which function of $\chi$ is the rate of exercise 3?** Write it. Begin the map at $q = 1$, not at 0: without a bias it would stay there. Fifty rounds are enough for this lab's values; take more if you like.
 
 # %%
 grid = torch.linspace(-8, 8, 401, dtype=torch.float64)
@@ -297,12 +297,12 @@ def predicted_rate(sigma_w, sigma_b):
 
 
 # %% [markdown]
-# Predict, then run: the check sends a vector back through twelve random stacks of forty layers, 200 wide, and compares. Four standard errors and 5 % for the finite width are allowed.
+# Predict, then run: the check sends a small change through twelve random stacks of forty layers, 200 wide, and compares. (The change travels forward, which is easier to program. On its way it meets the same matrices and slopes as $\delta$ does, and so it grows at the same rate.) Four standard errors and 5 % for the finite width are allowed.
 
 
 # %% nbgrader={"grade_id": "predicted_rate_check", "grade": true, "points": 4}
 def measured_rate(sigma_w, sigma_b, width=200, nets=12, depth=40, skipped=10):
-    """Growth of ln‖vJ‖ per layer and its standard error, after the first layers, where q still changes."""
+    """Growth of ln‖v‖, of a small change v, per layer and its standard error, once q no longer changes."""
     rng = torch.Generator().manual_seed(0)
     a, v = torch.randn(2, nets, 1, width, generator=rng)
     grown = torch.zeros(nets)
@@ -434,7 +434,8 @@ with needs("deltas", "growth_rate", "layers_to_overflow", "first_nonfinite"):
     for row in top:
         ax.plot(range(1, 501), row, color=ILL, linewidth=0.7, alpha=0.5)
         column = first_nonfinite(row[None])[1]
-        ax.plot(column + 1, largest, "x", color=INK, markersize=5)
+        (cross,) = ax.plot(column + 1, largest, "x", color=INK, markersize=5)
+    cross.set_label("first inf")
     layers = 500 - torch.arange(prediction, dtype=torch.float64)
     ax.plot(layers, top[:, -1].median() * torch.exp(rate * (500 - layers)), "--", color=CURED, label="your prediction")
     ax.axhline(largest, color=INK, linestyle=":", label="largest float32")
@@ -442,7 +443,7 @@ with needs("deltas", "growth_rate", "layers_to_overflow", "first_nonfinite"):
     plt.show()
 
 # %% [markdown]
-# You measured a rate on 24 layers and carried it to more than 400. Each network goes its own crooked way, and an error in the rate grows with the depth like the rate itself, so the dashed line does not meet the crosses exactly. But it says to about a tenth where the numbers end, and no network had to be trained for that.
+# You measured a rate on 24 layers and carried it to more than 400. Each network goes its own crooked way, and most of them get a little further than the dashed line says. Your rate came from norms over twenty examples. Such a norm averages, and an average grows faster than a typical example. Still, the line says to about a tenth where the numbers end, and no network had to be trained for that.
 
 # %% [markdown]
 # ## 7. The scale at which nothing grows
@@ -580,4 +581,4 @@ with needs("deltas", "gradients", "predicted_rate", "critical_scale"):
 # The chapter's critical scale was 1, and here networks with $\sigma_w = 1$ learn next to nothing. Say in three to six sentences what the biases do to the slopes and to $\chi$, why a scale that is a little off hurts 24 layers and would hardly hurt three, and whether ten times the learning rate would save the run with $\sigma_w = 1$.
 
 # %% [markdown] nbgrader={"grade_id": "paragraph", "solution": true, "grade": true, "points": 3}
-# Random biases add variance to every pre-activation, so more of them lie away from 0, where tanh is flat. The mean squared slope falls, and with it χ = σ_w² E[φ′²]: at σ_w = 1 it is 0.7 instead of 1. To bring χ back to 1 the weights must be larger, about 1.4. χ is raised to the number of layers: the norm is multiplied by 0.7^(1/2) = 0.84 in each, which is a factor of 0.7 over three layers and of less than a fiftieth over 23. A larger learning rate multiplies the steps of all layers by the same number. The first layers would move, but the last ones, whose gradients are fifty times larger, would then take steps that are far too long. The ratio between the layers is what is ill. (One point each for: biases → flatter slopes → smaller χ; the power of the depth, with an estimate; one rate cannot serve layers whose gradients differ so much.)
+# Random biases add variance to every pre-activation, so more of them lie away from 0, where tanh is flat. The mean squared slope falls, and with it χ = σ_w² E[φ′²]: at σ_w = 1 it is 0.7 instead of 1. To bring χ back to 1 the weights must be larger, σ_w about 1.4. On the way back each layer multiplies the norm by 0.7^(1/2) = 0.84. From the last layer to the first that makes a factor of 0.7 in a network of three layers, and of less than a fiftieth in one of 24. A larger learning rate multiplies the steps of all layers by the same number. The first layers would move, but the last ones, whose gradients are fifty times larger, would then take steps that are far too long. The ratio between the layers is what is ill. (One point each for: biases → flatter slopes → smaller χ; the power of the depth, with an estimate; one rate cannot serve layers whose gradients differ so much.)

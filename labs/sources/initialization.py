@@ -353,7 +353,7 @@ with needs("he_init_", "summary"):
         print(f"layer {layer:2}: mean {mean[layer - 1]:.2f} ± {error[layer - 1]:.2f}, median {median[layer - 1]:.3f}")
 
 # %% [markdown]
-# The mean stays near one, with an error that grows and grows. (Do not trust even that error too far: a rare giant that happens not to be among your networks would raise both.) The median falls. Twenty layers down, a typical network has kept about a fifth of its signal.
+# The mean stays near one, with an error that grows and grows. (Do not trust even that error too far: a rare giant that happens not to be among your networks would raise both.) The median falls. Twenty layers down, a typical network has kept about a fifth of its squared signal.
 #
 # ## 8. Predict: typical and average
 #
@@ -401,7 +401,7 @@ with needs("he_init_", "summary", "drift_and_spread"):
     ax.plot(layers, typical, "--", color=INK, label="predicted median")
     ax.axhline(1, color=INK, linestyle=":", linewidth=1.2, label="predicted mean")
     ax.set_xticks([1, 5, 10, 15, 20])
-    label(ax, "He keeps the mean; the typical network loses", "layer", "mean square, input = 1", log="y")
+    label(ax, "He's rule keeps the mean and not the median", "layer", "mean square, input = 1", log="y")
     plt.show()
 
 # %% [markdown]
@@ -525,7 +525,7 @@ with needs("he_init_", "orthogonal_", "glorot_init_"):
         ranked = 100 * values[:, -1].sort().values
         right.plot(range(1, SEEDS + 1), ranked, "o" + line, color=color, markersize=4)
     right.set_xticks([1, 4, 8, 12, 16])
-    label(left, "At ReLU's scale networks learn, below it hardly", "step", "test accuracy, %", ylim=(0, 103))
+    label(left, "At ReLU's scale they learn", "step", "test accuracy, %", ylim=(0, 103))
     label(right, "Each network at the end", "rank among 16", "test accuracy, %", ylim=(0, 103))
     plt.show()
 
@@ -570,7 +570,7 @@ with exercise("first_above, other curves") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Torch's default is no mistake for the shallow networks, and those with normalization layers, that most people build. For fifteen bare ReLU layers it leaves $6^{-7}$ of the gradient. Glorot's rule, made for straight lines, loses half of the square in each of them and leaves $2^{-7}$: its networks barely begin. The two starts that pay for the half that a ReLU deletes learn at once.
+# Torch's default is no mistake for the shallow networks, and those with normalization layers, that most people build. On its way through fifteen bare ReLU layers the squared gradient meets fourteen factors of $\tfrac16$: $6^{-7}$ of its norm arrives. Glorot's rule, made for straight lines, loses half of the square in each layer. Of the norm $2^{-7}$ arrives, and in 120 steps its networks hardly move. (The 17 % at which both stand is the share of the largest family.) The two starts that pay for the half that a ReLU deletes learn at once.
 #
 # ## 11. In a few sentences
 #
