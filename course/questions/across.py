@@ -13,38 +13,37 @@ import torch
 from blowup.theory import mean_field
 
 # %% [markdown] question="across-01" points=6 minutes=10 level="medium" kind="read" objective="AX1"
-# Two networks of {depth:d} layers fail. Before the first step and later their logs say:
+# Two networks of {depth:d} layers fail, A with ReLU and B with tanh. Their logs say:
 #
 # | | first loss | loss after 5 steps | loss after 500 | norm of $\delta$, first over last layer, before step 1 |
 # |---|---|---|---|---|
 # | A | 160 | 2.31 | 2.30 | {ratio_a:.1f} |
-# | B | 2.9 | 3.4 | 2.9 | {ratio_b:,.0f} |
+# | B | 2.8 | 2.5 | 2.4 | {ratio_b:,.0f} |
 #
 # Both have ten classes. Which illness has each? Compute the growth per layer of B. For each, say what
 # clipping to norm 1 would do, and name a remedy that removes the cause.
 
 # %%
-depth, ratio_a, ratio_b = 20, 1.3, 3200.0
+depth, ratio_a, ratio_b = 20, 1.3, 360.0
 layers = depth - 1
 chi = ratio_b ** (2 / layers)
 chi_a = ratio_a ** (2 / layers)
 guess = math.log(10)
-sigma_relu = math.sqrt(2 * chi)
-field = mean_field("relu", sigma_relu, start=1.0)
-assert abs(field.chi - chi) < 1e-9
+sigma_b = 3.0
+assert abs(mean_field("tanh", sigma_b).chi / chi - 1) < 0.01
 
 # %% [markdown] answer="across-01"
 # A: its $\delta$ is level over the layers ($\chi = {chi_a:.2f}$), so the product is healthy. The first loss
 # is far above that of a guess among ten, {guess:.2f}: the output is much too large. After a few steps the
-# loss *stands* at that of a guess. A step was too long and has killed the units. Unscaled inputs are the
-# usual cause. Clipping, from the start, would bound that first step and let it learn; scaled inputs remove
-# the cause.
+# loss *stands* at that of a guess. One of the first steps was too long and has killed the units. Unscaled
+# inputs are the usual cause. Clipping, from the start, would bound that first step and let it learn; scaled
+# inputs remove the cause.
 #
 # B: the norm of $\delta$ grows by {ratio_b:,.0f} over {layers:d} layers, so
-# $\chi = {ratio_b:.0f}^{2/{layers:d}} = {chi:.2f}$ a layer: a growing Jacobian product. The loss wanders and
-# learns nothing. Clipping scales all layers by one number and does not touch the product. What helps changes
-# the factors: weights at the critical scale (a ReLU network has $\sigma_w = \sqrt{2\chi} = {sigma_relu:.2f}$
-# here instead of $\sqrt2$), fewer layers, skip connections.
+# $\chi = {ratio_b:.0f}^{2/{layers:d}} = {chi:.2f}$ a layer: a growing Jacobian product. The loss starts near
+# that of a guess and wanders without learning much. Clipping scales all layers by one number and does not
+# touch the product. What helps changes the factors: weights at the critical scale (a tanh network has this
+# $\chi$ at $\sigma_w = {sigma_b:g}$ and is critical at $\sigma_w = 1$), fewer layers, skip connections.
 
 # %% [markdown] question="across-02" points=6 minutes=12 level="medium" kind="choose" objective="AX2"
 # A tanh network of {depth:d} layers was initialized with $\sigma_w = {sigma:g}$, where $\chi = {chi:.3f}$. It
@@ -53,8 +52,8 @@ assert abs(field.chi - chi) < 1e-9
 # (a) clip gradients to norm 0.1, (b) divide the learning rate by 100, (c) only {few:d} layers, (d)
 # $\sigma_w = {milder:g}$, where $\chi = {chi_milder:.3f}$, (e) standardize the inputs.
 #
-# For each: does it change the growth of $\delta$ from the last to the first layer, and to which factor of the
-# norm? Rank them.
+# For each: does it change the growth of $\delta$ from the last layer to the first, and by what factor does
+# the norm then grow? Rank them.
 
 # %%
 depth, few, sigma, milder = 24, 6, 2.5, 1.2
@@ -88,15 +87,16 @@ assert abs(math.log(growth(sigma, depth) / full)) < 0.8 and abs(math.log(growth(
 # (c) takes layers out of the exponent: $\chi^{({few:d}-1)/2} = {short:.1f}$. (d) changes the factor itself:
 # ${chi_milder:.3f}^{({depth:d}-1)/2} = {mild:.1f}$.
 #
-# So (d) is the best if the depth is wanted, and costs nothing. (c) works and gives up depth. (a), (b) and (e)
+# So (d) is the best: it keeps the depth and costs nothing. (c) works and gives up depth. (a), (b) and (e)
 # treat the other illness. They may be needed *as well*, once the product is mended.
 
 # %% [markdown] question="across-03" points=5 minutes=9 level="medium" kind="predict" objective="AX1"
 # A wide ReLU network has $\sigma_w^2 = {variance:g}$ and computes in float16, whose largest number is
 # {largest:,.0f}.
 #
-# 1. With inputs of size 1, in which layer does the root mean square of the activations pass that number?
-# 2. With inputs of size {scale:g}?
+# 1. With inputs of root mean square 1, in which layer does the root mean square of the activations pass that
+#    number?
+# 2. With inputs of root mean square {scale:g}?
 # 3. "So scaling the inputs cures the overflow." Comment.
 
 # %%
@@ -121,12 +121,12 @@ assert layer == first and abs(first - second - shift) <= 1
 
 # %% [markdown] question="across-04" points=5 minutes=9 level="hard" kind="predict" objective="AX1"
 # A batch-normalized network is trained with weight decay. At step 0 the weights of a layer have norm
-# {start:g} and its gradient has norm {g0:g}. A clipping threshold of {tau:g} is chosen, "far above the usual
-# norm". Decay shrinks the weights to {end:g}; the direction of the weights is as good as before.
+# {start:g} and its gradient has norm {g0:g}. The gradient of this layer is clipped to norm {tau:g}, "far
+# above the usual". Decay shrinks the weights to {end:g}; the direction of the weights is as good as before.
 #
 # 1. Which norm has the gradient then, and is it clipped?
-# 2. By which angle does a step with $\eta = {lr:g}$ turn the weights at the start and then, with clipping and
-#    without?
+# 2. By what angle does a step with $\eta = {lr:g}$ turn the weights at the start, and later, with clipping
+#    and without?
 # 3. A monitor reports "gradients are exploding". What would you answer?
 
 # %%
@@ -165,7 +165,7 @@ ratio = start / end
 # | gradient norm | 2.1 | 2.4 | 3.5 | 6.0 | 58 |
 # | loss | 2.3 | 0.6 | 0.3 | 0.25 | 7.9 |
 #
-# 1. By which factor have the logits of the same input grown from step 0 to step 300, if all matrices keep
+# 1. By what factor have the logits of the same input grown from step 0 to step 300, if all matrices keep
 #    their direction and biases are left out?
 # 2. Which illness is it? Name two remedies that act at once and one that acts slowly.
 # 3. Somebody proposes a checkpoint and early stopping. What does that do?
@@ -192,12 +192,13 @@ percent = 100 * (n3 / n0 - 1)
 
 # %% [markdown] answer="across-05"
 # 1. Each matrix is $c = {n3:.1f}/{n0:.1f}$ times as long, and the logits grow by
-#    $c^{{matrices:d}} = {growth:.1f}$, although no matrix has grown by more than {percent:.0f} %. The
-#    gradient of a matrix that a wrong example sends back grows by about
-#    $c^{{power:d}} = {gradient_growth:.1f}$.
-# 2. A step too long, come late: the rate was right for the network of step 0 and is not for the one of step 300.
-#    At once: a smaller rate, clipping. Slowly: weight decay, which must have been on from the start.
-# 3. It saves what was learned before the fall. Sent on with the same rate, the same weights will fall again.
+#    $c^{{matrices:d}} = {growth:.1f}$, although each matrix has grown by {percent:.1f} % only. The gradient
+#    of a matrix that a wrong example sends back grows by about $c^{{power:d}} = {gradient_growth:.1f}$.
+# 2. A step too long, and one that comes late: the rate was right for the network of step 0 and is not for the
+#    one of step 300. At once: a smaller rate, clipping. Slowly: weight decay, which must have been on from
+#    the start.
+# 3. It saves what was learned before the fall. Trained further at the same rate, the same weights are likely
+#    to fall again.
 
 # %% [markdown] question="across-06" points=6 minutes=10 level="hard" kind="find the error" objective="AX2"
 # "Our network has batch normalization behind its first linear layer, so there is no need to divide the pixels
@@ -237,8 +238,8 @@ ratio = (g2.norm() / g1.norm()).item()
 #    gradients is {ratio:.3g}. The first speaker is right, for one common factor.
 # 2. It notices. $z = \sum_j w_j c_j x_j$ is then another mixture of the features, as if each weight had been
 #    multiplied by its own factor. A normalization of $z$ can undo one factor, not one for each input.
-# 3. The first. Without normalization the output grows by 255, and so does the first layer's gradient for a
-#    given gradient from above: the colleague is right there.
+# 3. The first. Without normalization the output of the first layer grows by a factor of 255, and so does the
+#    first layer's gradient for a given gradient from above: the colleague is right there.
 
 # %% [markdown] question="across-07" points=5 minutes=9 level="medium" kind="predict" objective="AX2"
 # In a ReLU network with batch normalization ($\varepsilon = 0$) behind every linear layer, Glorot's
@@ -304,12 +305,12 @@ loss = after.square().mean()
 assert loss.isnan()
 
 # %% [markdown] answer="across-08"
-# The mean of that unit over the batch is `inf`, and $\infty - \infty$ and $x/\infty$ follow: for every
-# example of the batch the unit is `nan`. ($x - \infty$ is $-\infty$, and $-\infty$ over a `nan` deviation is
-# `nan` as well.) That makes {first:d} entries. Each output of the linear layer contains that unit, so all
-# $ {batch:d}\cdot{width:d} = {second:,d}$ entries are `nan`, and so is the loss.
+# The mean of that unit over the batch is `inf`. Its variance contains $(\infty - \infty)^2$, which is `nan`,
+# and so is the deviation. Every example of the batch is divided by it, so the unit is `nan` for all of them:
+# {first:d} entries. Each output of the linear layer contains that unit, so all
+# ${batch:d}\cdot{width:d} = {second:,d}$ entries are `nan`, and so is the loss.
 #
-# One overflow has become `nan` everywhere within two layers, and one update carries it into every weight. By
+# One overflow has become `nan` everywhere within two layers, and one update carries it into the weights. By
 # then nothing tells where it began. Log the largest absolute value (or the norm) of each layer and look for
 # the first `inf`, in the earliest layer and step.
 
@@ -321,9 +322,9 @@ assert loss.isnan()
 # | norm of the weights | {w1:g} | {w2:g} | {w3:g} | {w4:g} |
 # | norm of the gradient | {g1:g} | {g2:g} | {g3:g} | {g4:g} |
 #
-# 1. By which fraction of its length does the first step change the weights of each layer?
-# 2. The learning rate is lowered until the first layer changes by one percent. What does the last one do
-#    then?
+# 1. By what fraction of its length does the first step change the weights of each layer?
+# 2. The learning rate is lowered until the first layer changes by one percent. By what fraction does the last
+#    one change then?
 # 3. Would Adam, whose step is about $\eta$ for each weight whatever its gradient, give all layers sensible
 #    steps? Would that cure the network?
 
@@ -346,7 +347,7 @@ assert abs((W.detach() - before).norm() / before.norm() - target) < 1e-9
 # %% [markdown] answer="across-09"
 # 1. $\eta\|g\|/\|w\|$: {f1:.3g}, {f2:.3g}, {f3:.3g} and {f4:.3g}. The first layer is replaced by something
 #    else, the last hardly moves.
-# 2. The rate must be ${needed:.1e}$. The last layer then changes by ${last:.1e}$ of its length, and takes
+# 2. The rate must be ${needed:.0e}$. The last layer then changes by ${last:.3g}$ of its length, and takes
 #    {steps:,.0f} such steps to change by its own length. No single rate suits both.
 # 3. Adam gives every layer steps of the same size, so the last one moves as well. It does not change the
 #    Jacobian product: the output still depends so violently on the first layers that their gradient holds for
