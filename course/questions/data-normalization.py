@@ -13,7 +13,7 @@ import torch
 # A ReLU network of {depth:d} layers has no biases. Its loss is $\tfrac12\|f(x)\|^2$, summed over the batch.
 # You multiply the inputs by {c:d} and leave the weights alone.
 #
-# By which factor do these grow: the loss, the gradient of the weights of layer 3, the gradient of the weights
+# By what factor do these grow: the loss, the gradient of the weights of layer 3, the gradient of the weights
 # of the last layer, and the gradient of the loss with respect to the input?
 
 # %%
@@ -66,7 +66,7 @@ mean, variance = (
 
 def limit_and_steps(H):
     low, high = torch.linalg.eigvalsh(H).tolist()
-    return 2 / high, -1 / math.log(1 - low / high) if low < high else 0.0
+    return 2 / high, high / low
 
 
 raw, raw_steps = limit_and_steps(torch.diag(variance) + torch.outer(mean, mean))
@@ -76,6 +76,8 @@ trace, det = (
     (variance + mean**2).sum().item(),
     (variance[0] * variance[1] + s1**2 * m2**2 + s2**2 * m1**2).item(),
 )
+exact = -1 / math.log(1 - 1 / raw_steps)  # ln e over minus the logarithm of the slow factor
+assert abs(exact / raw_steps - 1) < 1e-3
 by_hand = trace / 2 + math.sqrt(trace**2 / 4 - det)
 assert abs(2 / by_hand / raw - 1) < 1e-9
 small = det / by_hand
@@ -84,15 +86,18 @@ assert abs(limit_and_steps(x.T @ x / len(x))[0] / raw - 1) < 0.01
 
 # %% [markdown] answer="data-normalization-02"
 # The matrix of second derivatives is $X^\top X/n$, which is $\operatorname{diag}(s_1^2, s_2^2) + mm^\top$
-# here.
+# here. At half of the largest rate, $\eta = 1/\lambda_{\max}$, a step multiplies the slowest error by
+# $1 - \lambda_{\min}/\lambda_{\max}$, so a factor $e$ takes about $\lambda_{\max}/\lambda_{\min}$ steps if
+# that ratio is large.
 #
 # - Raw: its trace is {trace:.0f} and its determinant $s_1^2s_2^2 + s_1^2m_2^2 + s_2^2m_1^2 = {det:.1f}$. The
 #   eigenvalues are {by_hand:.0f} and {small:.3g}. The largest rate is $2/\lambda_{\max} = {raw:.2g}$; at half
-#   of it the slow direction needs {raw_steps:,.0f} steps for a factor $e$.
+#   of it the slow direction needs about {raw_steps:.2g} steps for a factor $e$.
 # - Centered: the eigenvalues are the variances. The largest rate is $2/s_1^2 = {centered:.2g}$, and the slow
-#   direction needs {centered_steps:,.0f} steps. Centering alone bought a larger rate, but the two units still
-#   differ.
-# - Standardized: both eigenvalues are 1. The largest rate is {unit:g}, and at half of it one step is enough.
+#   direction needs about {centered_steps:,.0f} steps. Centering alone bought a larger rate, but the two units
+#   still differ.
+# - Standardized: both eigenvalues are 1. The largest rate is {unit:g}, and at half of it a single step
+#   removes both errors.
 #
 # Centering and scaling do different things, and here it is the ratio of the eigenvalues that costs time.
 
@@ -100,7 +105,7 @@ assert abs(limit_and_steps(x.T @ x / len(x))[0] / raw - 1) < 0.01
 # Black-and-white drawings have $d$ pixels that are 1 with probability $p$ and 0 otherwise, independently.
 #
 # 1. Show that the largest eigenvalue of $\mathbb E[xx^\top]$ is $p(1-p) + d\,p^2$.
-# 2. For $d = {d:d}$ and $p = {p:g}$: by which factor may the learning rate of a linear model without a bias
+# 2. For $d = {d:d}$ and $p = {p:g}$: by what factor may the learning rate of a linear model without a bias
 #    grow if the mean is subtracted?
 
 # %%
@@ -154,8 +159,8 @@ assert abs(e[1] / e[0] / ratio - 1) < 0.03
 # $b$ together along a nearly flat valley, and that takes about as many steps as the ratio says.
 
 # %% [markdown] question="data-normalization-05" points=4 minutes=6 level="medium" kind="read" objective="DN3"
-# A classifier of four classes, with shares {p1:g}, {p2:g}, {p3:g} and {p4:g}, is trained on raw pixels. Its
-# log:
+# A ReLU network that classifies four classes, with shares {p1:g}, {p2:g}, {p3:g} and {p4:g}, is trained on
+# raw pixels. Its log:
 #
 # | step | 0 | 1 | 2 | 10 | 100 | 1000 |
 # |---|---|---|---|---|---|---|
@@ -177,22 +182,22 @@ loss = -(shares * torch.log_softmax(logits, 0)).sum()
 assert abs(loss.item() - entropy) < 1e-6 and logits.argmax() == 0
 
 # %% [markdown] answer="data-normalization-05"
-# The second loss shows that the first step was far too long. It threw the units to where no input turns them
-# on: they are dead, and no gradient reaches the weights below. Only the biases of the readout still learn,
-# and the best they can do is to answer with the shares of the classes. That costs the entropy
-# $-\sum p\ln p = {entropy:.3f}$, which the log reached by step 100, and the most likely class is right in
-# {p1:g} of the cases. A uniform guess would cost $\ln 4 = {guess:.3f}$.
+# The second loss shows that the first step was far too long. Steps like this one throw the units to where no
+# input turns them on: soon all are dead, and no gradient reaches the weights below. Only the biases of the
+# readout still learn, and the best they can do is to answer with the shares of the classes. That costs the
+# entropy $-\sum p\ln p = {entropy:.3f}$, which the log reached by step 100, and the most likely class is
+# right in {p1:g} of the cases. A uniform guess would cost $\ln 4 = {guess:.3f}$.
 #
-# No: at step 1000 the gradients of the hidden layers are zero. A smaller rate from here on changes nothing;
-# start again.
+# No: at step 1000 the gradients of the hidden layers are zero. A smaller rate from here on changes nothing:
+# scale the inputs and start again.
 
 # %% [markdown] question="data-normalization-06" points=6 minutes=10 level="medium" kind="compute" objective="DN3"
 # A ReLU unit without a bias has the weights $w = ({w:g}, {w:g}, {w:g})$. The batch has two examples,
 # $x_1 = (1, 2, 1)$ and $x_2 = (2, 1, 0)$, and the loss sends the same gradient 1 back to the unit's output
 # for both. The gradient of $w$ is the mean over the batch.
 #
-# 1. From which learning rate on is the unit dead on this batch after one step of plain gradient descent?
-# 2. All inputs are multiplied by {c:d}, and the gradient that comes from above stays 1. From which rate on
+# 1. From what learning rate on is the unit dead on this batch after one step of plain gradient descent?
+# 2. All inputs are multiplied by {c:d}, and the gradient that comes from above stays 1. From what rate on
 #    now?
 
 # %%
@@ -278,7 +283,7 @@ after_quartiles = (good / (high - low)).std(correction=0).item()
 # %% [markdown] answer="data-normalization-08"
 # 1. They fill $[0, {highest:g}]$, with a standard deviation of ${after_min_max:.2g}$. The column has all but
 #    vanished from the input.
-# 2. One value in {n:,d} gives the column a standard deviation of about $E/\sqrt n = {spread:,.0f}$, with $E$
+# 2. One value in {n:,d} gives the column a standard deviation of {spread:,.0f}, about $E/\sqrt n$ with $E$
 #    the error. The good values are left with ${after_standard:.2g}$: better, and still nothing beside other
 #    columns of standard deviation 1.
 # 3. Subtract the median and divide by the distance of the quartiles, here {low:.2f} and {high:.2f}: a
