@@ -18,7 +18,7 @@ density = torch.exp(-(u**2) / 2) / torch.exp(-(u**2) / 2).sum()
 # The hard tanh is $\varphi(z) = \max(-1, \min(1, z))$. A wide layer has weights of variance $\sigma_w^2/N$
 # with $\sigma_w = {sigma_w:g}$, and its pre-activations have variance $q = {q:g}$.
 #
-# By which factor $\chi$ does the layer multiply the squared norm of the gradient? (For a standard Gaussian,
+# By what factor $\chi$ does the layer multiply the squared norm of the gradient? (For a standard Gaussian,
 # $P(|u| < 1) = {inside:.4f}$.)
 
 # %%
@@ -79,8 +79,8 @@ assert paths[0] < 1e-10 and paths[1] > 1e10
 # A network of {depth:d} leaky ReLU layers uses a slope of {leak:g} for negative input. Somebody initializes
 # it with $\sigma_w = \sqrt2$, the scale of a ReLU.
 #
-# By which factor is the *norm* of the gradient at the first layer too large? Which $\sigma_w$ would keep it
-# level?
+# How many times larger is the *norm* of $\delta$ at the first layer than at the last? Which $\sigma_w$ would
+# keep it level?
 
 # %%
 depth, leak = 40, 0.3
@@ -130,9 +130,9 @@ sigmoid_end = sigmoid_chi ** (depth / 2)
 # layer, and over the same depth the norm falls to ${sigmoid_end:.1e}$.
 
 # %% [markdown] question="activations-05" points=5 minutes=8 level="medium" kind="derive" objective="AC2"
-# Two inputs of a wide ReLU network without biases meet at an angle of {degrees:g}°.
+# Two inputs of a wide ReLU network without biases, at initialization, meet at an angle of {degrees:g}°.
 #
-# 1. Which share of the units of the first layer is off for both?
+# 1. What share of the units of the first layer is off for both?
 # 2. In the second layer? (The angle between the activations follows
 #    $\cos\theta' = \frac{\sin\theta + (\pi-\theta)\cos\theta}{\pi}$.)
 # 3. Does a smaller scale of the weights change these shares?
@@ -250,7 +250,7 @@ plain, leaky = rho(0.0), rho(leak)
 #    probability $\theta/\pi$, and the product of slopes is then $s$. Otherwise both are positive or both
 #    negative, each with half of the rest, and the product is 1 or $s^2$:
 #
-#    $$\mathbb E[\varphi'\varphi'] = \tfrac12(1+s^2)\Big(1-\frac\theta\pi\Big) + s\,\frac\theta\pi.$$
+#    $$\mathbb E[\varphi'(z)\,\varphi'(z')] = \tfrac12(1+s^2)\Big(1-\frac\theta\pi\Big) + s\,\frac\theta\pi.$$
 #
 #    Divide by $\tfrac12(1+s^2)$: $\rho = 1 - \frac\theta\pi\big(1 - \frac{2s}{1+s^2}\big)$, and
 #    $1 + s^2 - 2s = (1-s)^2$.

@@ -37,7 +37,7 @@ for variance, law in ((right, 1.0), (usual, rms)):
 # %% [markdown] question="initialization-02" points=4 minutes=6 level="easy" kind="compute" objective="IN1"
 # A convolution has ${size:d}\times{size:d}$ filters, {c_in:d} input channels and {c_out:d} output channels,
 # and a ReLU behind it. Give the standard deviation of its weights by He's rule for the forward pass
-# (`fan_in`) and for the backward pass (`fan_out`). By which factor do the two choices differ in the mean
+# (`fan_in`) and for the backward pass (`fan_out`). By what factor do the two choices differ in the mean
 # square of the signal behind this layer?
 
 # %%
@@ -65,8 +65,8 @@ ratio = forward**2 / backward**2
 # W = torch.empty(n_out, n_in).uniform_(-bound, bound)
 # ```
 #
-# What is wrong? Which $\chi$ does it give, and what is left of the norm of $\delta$ after {depth:d} layers?
-# Mend it.
+# What is wrong? Which $\chi$ does it give, and what part of the norm of $\delta$ is left after {depth:d}
+# layers? Mend it.
 
 # %%
 depth, n = 20, 256
@@ -95,7 +95,7 @@ six = 3 * 2
 # `torch.nn.init.kaiming_normal_(W, nonlinearity="relu")`, which takes the *second* size of a matrix for the
 # number of inputs.
 #
-# 1. By which factor does a layer from {a:d} to {b:d} units multiply the mean square of the activations? One
+# 1. By what factor does a layer from {a:d} to {b:d} units multiply the mean square of the activations? One
 #    from {b:d} to {a:d}?
 # 2. Does a deep network whose widths alternate between {a:d} and {b:d} explode or vanish?
 # 3. Why has nobody noticed in networks of constant width?
@@ -110,7 +110,7 @@ for n_in, n_out in ((a, b), (b, a)):
     W = torch.nn.init.kaiming_normal_(torch.empty(n_in, n_out), nonlinearity="relu")
     before, x = x.square().mean(), (x @ W).relu()
     found.append((x.square().mean() / before).item())
-assert abs(found[0] / up - 1) < 0.12 and abs(found[1] / down - 1) < 0.12
+assert abs(found[0] / up - 1) < 0.3 and abs(found[1] / down - 1) < 0.3  # one network each
 pair = up * down
 
 # %% [markdown] answer="initialization-04"
@@ -128,7 +128,7 @@ pair = up * down
 # $5L/n$.
 #
 # 1. What does the median network do to the *norm* of the signal?
-# 2. In which share of such networks does the norm fall below a tenth?
+# 2. In what share of such networks does the norm fall below a tenth?
 # 3. A colleague draws one network, finds a norm of {seen:g} and concludes that He's rule is wrong. Comment.
 
 # %%
@@ -166,7 +166,7 @@ assert abs((logs < 2 * math.log(0.1)).double().mean() - below(0.1)) < 0.05
 # the activations.
 #
 # 1. Show that $\operatorname{Var} R = \dfrac1n\Big(\dfrac{6(1+s^4)}{(1+s^2)^2} - 1\Big)$. *Hint:*
-#    $\mathbb E g^4 = 3$.
+#    $\mathbb E g^4 = 3$ for a standard Gaussian $g$.
 # 2. Check it for the ReLU and for the linear network.
 # 3. How much narrower may a linear network be than a ReLU network of the same depth for the same spread of
 #    the signal?
@@ -187,21 +187,23 @@ for s in (0.0, 0.3, 1.0):
 # %% [markdown] answer="initialization-06"
 # 1. Given the activations $a$, the pre-activations are independent Gaussians, $z_i = g_i\,\sigma\|a\|$ with
 #    $\sigma^2$ the variance of the weights. So $R = \frac1n\sum_i r_i$ with
-#    $r = \frac{2}{1+s^2}\varphi(g)^2$. Its mean is $\frac{2}{1+s^2}\cdot\frac{1+s^2}{2} = 1$. Its mean square
-#    is
-#    $\frac{4}{(1+s^2)^2}\,\mathbb E\varphi(g)^4 = \frac{4}{(1+s^2)^2}\cdot\frac{1+s^4}{2}\cdot3 = \frac{{six:d}(1+s^4)}{(1+s^2)^2}$.
-#    Subtract the square of the mean, and divide by $n$ for the average of $n$ independent terms.
-# 2. $s = 0$: ${relu:g}/n$, the law of the He network. $s = 1$: ${linear:g}/n$, the variance of $\chi^2_n/n$.
-# 3. The spread of the logarithm goes with $L\operatorname{Var}R$, so the linear network may be {ratio:g}
+#    $r = \frac{2}{1+s^2}\varphi(g)^2$. Its mean is $\frac{2}{1+s^2}\cdot\frac{1+s^2}{2} = 1$. By the hint
+#    $\mathbb E\varphi(g)^4 = \frac{1+s^4}{2}\cdot3$, so its mean square is
+#    $\frac{4}{(1+s^2)^2}\cdot\frac{1+s^4}{2}\cdot3 = \frac{{six:d}(1+s^4)}{(1+s^2)^2}$. Subtract the square
+#    of the mean, and divide by $n$ for the average of $n$ independent terms.
+# 2. $s = 0$: ${relu:g}/n$, the law of the He network. $s = 1$: ${linear:g}/n$, the variance of a chi-square
+#    variable with $n$ degrees of freedom, divided by $n$.
+# 3. The variance of the logarithm is about $L\operatorname{Var}R$, so the linear network may be {ratio:g}
 #    times narrower. Half of the units of a ReLU layer are off and carry nothing, and those that are on carry
 #    more each.
 
 # %% [markdown] question="initialization-07" points=4 minutes=6 level="medium" kind="predict" objective="IN4"
-# A network can start to train if the size of its output is between a tenth and ten times what it should be.
-# Scaling all weights of a ReLU network by $r$ multiplies the output by $r^L$ for $L$ layers.
+# Suppose that a network can start to train if the size of its output is between a tenth and ten times what it
+# should be. Scaling all weights of a ReLU network without biases by $r$ multiplies the output by $r^L$ for
+# $L$ layers.
 #
 # 1. Which $r$ are allowed for {shallow:d} and for {deep:d} layers?
-# 2. By mistake the *variance* of the weights is {wrong:.0f} % too large. Up to which depth can the network
+# 2. By mistake the *variance* of He's weights is {wrong:.0f} % too large. Up to what depth can the network
 #    start?
 
 # %%
@@ -231,7 +233,7 @@ assert y.norm() / x.norm() <= 10 < r * y.norm() / x.norm()
 # a number $c$ that makes the largest singular value of a product of {L:d} equal to one.
 #
 # 1. Compute $c$ for {L:d} matrices.
-# 2. By which factor does this network of {L:d} linear layers change the length of a *typical* vector?
+# 2. By what factor does this network of {L:d} linear layers change the length of a *typical* vector?
 # 3. What would orthogonal matrices give?
 
 # %%
@@ -261,7 +263,7 @@ assert abs((product @ x).norm() / x.norm() / typical - 1) < 0.15
 # |---|---|---|---|---|---|
 # | rms | {r1:.3f} | {r2:.3f} | {r3:.3f} | {r4:.3f} | {r10:.4f} |
 #
-# Which $\sigma_w$ was used, and which well-known rule is it? Predict the value at layer 30, and say by which
+# Which $\sigma_w$ was used, and which well-known rule is it? Predict the value at layer 30, and say by what
 # factor all weights must be multiplied.
 
 # %%
