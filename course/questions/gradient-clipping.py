@@ -132,9 +132,9 @@ assert path("late").abs().max() > 1e6 and path("right").abs().max() < 3
 # place.
 
 # %% [markdown] question="gradient-clipping-04" points=6 minutes=10 level="medium" kind="find the error" objective="GC2"
-# To save memory a gradient is accumulated over {parts:d} micro-batches.
-# `clip_grad_norm_(parameters, {tau:g})` is called after *each* `backward`. The micro-batches send the
-# gradients $({x:g}, 0)$ and then $(0, {x:g})$, one after the other.
+# To save memory a gradient is added up over {parts:d} micro-batches. `clip_grad_norm_(parameters, {tau:g})`
+# is called after *each* `backward`. The micro-batches send the gradients $({x:g}, 0)$ and then $(0, {x:g})$,
+# one after the other.
 #
 # Which gradient does the optimizer get? Which one should it get? By how many degrees do they differ, and
 # which micro-batch does the mistake favor?
@@ -172,7 +172,7 @@ angle = math.degrees(torch.cosine_similarity(wrong, right, dim=0).acos())
 # Each *example's* gradient is clipped to $\tau$, then they are averaged.
 #
 # 1. In which direction does the weight move without clipping, and in which with $\tau = {tau:g}$?
-# 2. From which $\tau$ on is the direction right?
+# 2. Above which $\tau$ is the direction right?
 # 3. Would it help to clip the average of the batch instead?
 
 # %%
@@ -195,8 +195,8 @@ assert unclipped > 0 > clipped
 # 1. The mean gradient is ${unclipped:.2g}$, so descent moves the weight down. Clipped one by one it is
 #    ${clipped:.2g}$: descent moves the weight *up*, away from the optimum. The rare examples carry the mean,
 #    and they lose most.
-# 2. As long as $\tau$ is between the two sizes the mean is ${keep:g}\cdot({small:g}) + {rare:g}\,\tau$, which
-#    is positive from $\tau = {border:g}$ on.
+# 2. If $\tau$ is below both sizes, every example counts as $\pm\tau$ and the many win. Between the two sizes
+#    the mean is ${keep:g}\cdot({small:g}) + {rare:g}\,\tau$, which is positive for $\tau > {border:g}$.
 # 3. Yes, for the direction. If the batch is large enough for its average to have the right sign, clipping it
 #    multiplies it by a positive number and cannot turn it. (In a small batch without a rare example the
 #    average itself points the wrong way. Clipping then shortens the batches *with* one, and a bias remains.)
@@ -206,7 +206,7 @@ assert unclipped > 0 > clipped
 #
 # {log:s}
 #
-# 1. Choose a threshold by the median, and say which share of these steps it would clip.
+# 1. Choose a threshold by the median, and say what share of these steps it would clip.
 # 2. What would the mean have suggested, and why is it a bad guide here?
 # 3. With $\eta = {lr:g}$ and momentum {beta:g}: how long can a step become under your threshold?
 
@@ -229,8 +229,8 @@ assert abs(before - p.item() - longest) < 1e-9
 # %% [markdown] answer="gradient-clipping-06"
 # 1. The median is {median:.2f}. Of these steps {share:.0f} % are above it: most of them are shortened a
 #    little, and the two giants a lot.
-# 2. The mean is {mean:.2f}, pulled up by these two. It clips them and leaves them several times longer than
-#    usual steps, since {above_mean:d} norms only are above it.
+# 2. The mean is {mean:.2f}, pulled up by these two giants. Only these {above_mean:d} norms are above it, and
+#    clipping would leave them several times longer than a usual gradient.
 # 3. Equal gradients of norm $\tau$ add up to $\tau/(1-\beta)$ in the velocity:
 #    $\eta\tau/(1-\beta) = {longest:.2f}$.
 
@@ -265,7 +265,8 @@ worst = 0.5 * curvature * step**2
 # 2. From far away $w$ moves by {step:g} a step until it is within {step:g} of the minimum. A clipped step
 #    from there leads to the other side, to a distance of $|\eta\tau - |w|| < \eta\tau$. An unclipped step
 #    multiplies the distance by {gain:g}, to less than ${gain:g}\,\tau/\lambda < \eta\tau$. So it stays within
-#    $\eta\tau$. It cannot settle: inside the zone every step leads outward.
+#    $\eta\tau$. It cannot settle: inside the zone every step leads outward. (Only a step that lands on 0
+#    exactly would end it.)
 # 3. The loss falls and then hovers, at up to $\tfrac12\lambda(\eta\tau)^2 = {worst:.1e}$; the norm jumps up
 #    and down around the threshold and never goes to zero. Clipping has turned a divergence into a dance. A
 #    smaller rate ends it, here any $\eta < 2/\lambda$.
@@ -276,7 +277,7 @@ worst = 0.5 * curvature * step**2
 #
 # 1. Does the square of one entry overflow? Does the norm, computed as the root of the sum of squares? What
 #    does the optimizer get after clipping to 1?
-# 2. From which size of the entries on does this happen, for this number of parameters?
+# 2. From what size of the entries on does this happen, for this number of parameters?
 # 3. Propose a way to compute the norm that does not overflow.
 
 # %%
