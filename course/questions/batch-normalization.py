@@ -17,8 +17,8 @@ from blowup.theory import batch_norm_growth
 # $\gamma = {gamma:g}$, its shift $\beta = {beta:g}$, and $\varepsilon = 0$.
 #
 # 1. Compute the output of batch normalization in training.
-# 2. The fourth value becomes {far:,.0f}. Which output does it get now, to two digits, and what happens to the
-#    other three?
+# 2. The fourth value becomes {far:,.0f}. What output does it get now, to two decimals, and what happens to
+#    the other three?
 
 # %%
 z1, z2, z3, z4, gamma, beta, far = 1.0, 3.0, 5.0, 7.0, 2.0, 1.0, 7000.0
@@ -45,16 +45,17 @@ apart = abs(o3 - o1)
 # %% [markdown] answer="batch-normalization-01"
 # 1. The mean is {mean:g} and the biased variance {variance:g}, so the output is
 #    $\gamma\,(z - {mean:g})/\sqrt{{variance:g}} + \beta$: $({y1:.2f}, {y2:.2f}, {y3:.2f}, {y4:.2f})$.
-# 2. No standardized value passes $\sqrt{B-1} = {bound:.3f}$, and one outlier among equal values sits on that
-#    bound: its output is $\gamma\sqrt{B-1} + \beta = {o4:.2f}$. The other three are squeezed together,
-#    {apart:.4f} apart. The outlier does no harm itself; it takes the resolution from its companions.
+# 2. No standardized value passes $\sqrt{B-1} = {bound:.3f}$, and one outlier among nearly equal values sits
+#    nearly on that bound: its output is $\gamma\sqrt{B-1} + \beta = {o4:.2f}$. The other three are squeezed
+#    together near ${o2:.2f}$, not more than {apart:.4f} apart. The output of the outlier does no harm; what
+#    it takes from its companions is their resolution.
 
 # %% [markdown] question="batch-normalization-02" points=5 minutes=9 level="medium" kind="compute" objective="BN1"
 # The same unit: $z = ({z1:g}, {z2:g}, {z3:g}, {z4:g})$, $\gamma = 1$, $\beta = 0$, $\varepsilon = 0$. The
 # loss depends on the first output only, $\partial L/\partial y = (1, 0, 0, 0)$.
 #
-# Compute $\partial L/\partial z$ for all four examples. Check two properties of the result. Why do the other
-# examples get a gradient at all?
+# Compute $\partial L/\partial z$ for all four examples. Name two properties that such a gradient must have,
+# and check them. Why do the other examples get a gradient at all?
 
 # %%
 z1, z2, z3, z4 = 1.0, 3.0, 5.0, 7.0
@@ -83,11 +84,12 @@ mean_g, mean_gh = g.mean().item(), (g * h).mean().item()
 # measured by, so they have a say in its output.
 
 # %% [markdown] question="batch-normalization-03" points=5 minutes=8 level="medium" kind="compute" objective="BN1"
-# A fresh `BatchNorm1d` layer (momentum 0.1, running mean 0, running variance 1) sees {k:d} batches in which a
-# unit has mean {m:g} and variance {v:g}. Then it is switched to evaluation. The scale is 1, the shift 0.
+# A fresh `BatchNorm1d` layer (momentum 0.1, running mean 0, running variance 1) sees {k:d} large batches in
+# each of which a unit has mean {m:g} and variance {v:g}. Then it is switched to evaluation. The scale is 1,
+# the shift 0. (Ignore $\varepsilon$, and the difference between biased and unbiased variance.)
 #
 # 1. What are the running statistics now?
-# 2. Which output does $z = {z:g}$ get in evaluation, and which did it get in training?
+# 2. What output does $z = {z:g}$ get in evaluation, and which did it get in training?
 # 3. How many batches does it take until the running mean is within 1 % of {m:g}?
 
 # %%
@@ -118,7 +120,8 @@ assert abs(layer.eval()(torch.tensor([[z]], dtype=torch.float64)).item() - evalu
 # 3. ${keep:g}^k < {close:g}$ from $k = {needed:d}$ on.
 
 # %% [markdown] question="batch-normalization-04" points=5 minutes=9 level="hard" kind="derive" objective="BN2"
-# In a batch of $B$ examples $k$ have the same huge value and the others are 0. Let $\varepsilon = 0$.
+# In a batch of $B$ examples a unit has the same huge value $c > 0$ for $k$ of them and 0 for the others. Let
+# $\varepsilon = 0$.
 #
 # 1. Show that the $k$ large ones get $\hat z = \sqrt{(B-k)/k}$, whatever their value.
 # 2. For $B = {B:d}$: which value do they get for $k = 1$, {few:d} and {half:d}?
@@ -147,19 +150,20 @@ z_hat = (z - z.mean()) / z.std(correction=0)
 assert dz.abs().max() < 1e-9
 
 # %% [markdown] answer="batch-normalization-04"
-# 1. Let the value be $c$ and $p = k/B$. The mean is $pc$, the variance $p(1-p)c^2$, and
+# 1. Let $p = k/B$. The mean is $pc$, the variance $p(1-p)c^2$, and
 #    $\hat z = \frac{c - pc}{c\sqrt{p(1-p)}} = \sqrt{\frac{1-p}{p}} = \sqrt{(B-k)/k}$.
 # 2. {one:.2f}, {some:.2f} and {many:.2f}.
 # 3. No. The backward pass carries $1/s$, and $s$ is in proportion to the huge value. For $k = 1$ there is
-#    more: $\hat z_1$ sits on its bound whatever the value, so nothing can change it, and the gradient through
-#    it is 0. Large values forward do not mean large gradients backward.
+#    more: $\hat z_1$ sits on its bound, the largest value it can have, so no small change of any $z$ changes
+#    it to first order, and the gradient through it is 0. Large values forward do not mean large gradients
+#    backward.
 
 # %% [markdown] question="batch-normalization-05" points=6 minutes=10 level="medium" kind="predict" objective="BN2"
 # All weights of a network feed into batch normalization ($\varepsilon = 0$), and it is trained with plain
 # gradient descent without decay. You start a second run with all weights multiplied by $c = {c:g}$.
 #
 # 1. Compare its losses and its gradients at the start.
-# 2. By which factor must you multiply the learning rate so that both runs visit the same *directions* of the
+# 2. By what factor must you multiply the learning rate so that both runs visit the same *directions* of the
 #    weights, step by step?
 # 3. What happens if you leave the rate alone?
 
@@ -250,7 +254,8 @@ chi, relu, deep, deep_relu = growth(s), growth(0.0), depth(s), depth(0.0)
 # over its own part. For part sizes of {whole:d} and {part:d} the squared gradient grows by {chi_whole:.3f}
 # and {chi_part:.3f} a layer at initialization.
 #
-# 1. How much larger does the gradient become at the first layer, in norm, relative to the last?
+# 1. By what factor does the norm of the gradient grow from the last layer to the first, before the move and
+#    after it?
 # 2. Name two remedies and what each costs.
 
 # %%
@@ -267,7 +272,7 @@ assert after > before
 # 1. Each device sees {part:d} examples. Over the {layers:d} layers that the gradient crosses the norm grew by
 #    ${chi_whole:.3f}^{{layers:d}/2} = {before:.0f}$ and now grows by
 #    ${chi_part:.3f}^{{layers:d}/2} = {after:,.0f}$: {ratio:.1f} times as much. The same code on more devices
-#    is another network. (It is as if it were deeper: the old growth is reached after {equivalent:.0f}
+#    is another network. (It is as if it were deeper: the old growth is now reached after {equivalent:.0f}
 #    layers.)
 # 2. Normalize over the whole batch on all devices (synchronized batch norm): the devices must exchange
 #    statistics in every layer, forward and backward. Or use a norm that does not look at the batch, such as
