@@ -13,8 +13,8 @@ import torch
 # A model is trained with AdamW, `weight_decay` $\lambda = {lam:g}$, over {steps:,d} steps. The learning rate
 # falls on a straight line from ${lr:g}$ to 0.
 #
-# By which factor does a weight without any loss gradient shrink over the whole run? And if the rate had
-# stayed at ${lr:g}$?
+# By what factor does a weight without any loss gradient shrink over the whole run? And if the rate had stayed
+# at ${lr:g}$?
 
 # %%
 lam, lr, steps = 0.05, 1e-3, 100_000
@@ -62,8 +62,8 @@ share = 100 * small / small_weight
 # %% [markdown] answer="regularization-02"
 # `weight_decay` of `Adam` adds $\lambda w$ to the gradient, and Adam divides the gradient by its own root
 # mean square. Where the loss sends nothing, the decay *is* the gradient, and its size cancels: the first step
-# is $\eta\,\operatorname{sign}(w)$. It is ${large:.1e}$ for the weight of 1 and ${small:.1e}$ for the weight
-# of {small_weight:g}, which is {share:.0f} % of that weight. $\lambda$ plays no part.
+# is $\eta\,\operatorname{sign}(w)$. It is {large:.2g} for the weight of 1 and {small:.2g} for the weight of
+# {small_weight:g}, which is {share:.0f} % of that weight. $\lambda$ plays no part.
 #
 # `torch.optim.AdamW` multiplies by $1 - \eta\lambda$ beside the gradient: steps of ${right:.0e}$ and
 # ${right_small:.0e}$, in proportion to the weight.
@@ -213,8 +213,8 @@ assert shrinks(0.98 * limit, 0.0) and not shrinks(0.98 * limit, half)
 # 1. $\nabla L = hw$, so the penalty is $\mu h^2w^2$ and the sum $\tfrac12(h + 2\mu h^2)\,w^2$: a steeper
 #    parabola. The limit is $\dfrac{2}{h + 2\mu h^2}$.
 # 2. $2\mu h^2 = h$, that is $\mu = \dfrac1{2h} = {half:g}$. The limit falls from {limit:g} to {halved:g}.
-# 3. It diverges: the step that was just short enough is too long for the steeper loss. A penalty asks the
-#    optimizer to go to flatter places; it makes the way there steeper.
+# 3. It diverges: the step that was just short enough is too long for the steeper loss. A gradient penalty
+#    asks the optimizer to go to flatter places, and makes the way there steeper.
 
 # %% [markdown] question="regularization-07" points=4 minutes=6 level="easy" kind="choose" objective="RG4"
 # A ReLU network of {depth:d} layers has He's weights and dropout behind every layer, which keeps a unit with
@@ -268,8 +268,8 @@ assert abs(torch.stack(rate).mean() / chi - 1) < 0.1
 # %% [markdown] answer="regularization-08"
 # 1. $\sigma_w$ becomes $c\,\sigma_w/(2\sigma_w) = c/2$. The initial scale cancels.
 # 2. $\chi = \tfrac12\sigma_w^2 = c^2/{eight:d} = 1$ gives $c = 2\sqrt2 = {c:.3f}$.
-# 3. $\chi = 1/{eight:d}$, and ${left:.1e}$ of the norm is left. To forbid every direction to grow is far
-#    below what the typical direction needs, and the ReLU takes its half besides.
+# 3. $\chi = 1/{eight:d}$, and ${left:.1e}$ of the norm is left. No direction may grow, so the typical one is
+#    halved in every layer, and the ReLU takes half of the square besides.
 
 # %% [markdown] question="regularization-09" points=5 minutes=9 level="medium" kind="compute" objective="RG1"
 # In one step the loss gradient of a weight vector has norm {loss_norm:g} and is perpendicular to the weights,
@@ -277,7 +277,7 @@ assert abs(torch.stack(rate).mean() / chi - 1) < 0.1
 # with plain gradient descent.
 #
 # Compare two programs: (a) the penalty $\tfrac\lambda2\|w\|^2$ is part of the loss, and the whole gradient is
-# clipped; (b) the loss gradient is clipped, and `weight_decay` adds $\lambda w$ afterwards. By how much does
+# clipped; (b) the loss gradient is clipped, and `weight_decay` adds $\lambda w$ afterward. By how much does
 # each pull at the weights, and in which is the decay weakened while gradients are large?
 
 # %%
