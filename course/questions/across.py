@@ -20,7 +20,7 @@ from blowup.theory import mean_field
 # | A | 160 | 2.31 | 2.30 | {ratio_a:.1f} |
 # | B | 2.8 | 2.5 | 2.4 | {ratio_b:,.0f} |
 #
-# Both have ten classes. Which illness has each? Compute the growth per layer of B. For each, say what
+# Both have ten classes. Which illness does each have? Compute the growth per layer of B. For each, say what
 # clipping to norm 1 would do, and name a remedy that removes the cause.
 
 # %%
@@ -124,7 +124,7 @@ assert layer == first and abs(first - second - shift) <= 1
 # {start:g} and its gradient has norm {g0:g}. The gradient of this layer is clipped to norm {tau:g}, "far
 # above the usual". Decay shrinks the weights to {end:g}; the direction of the weights is as good as before.
 #
-# 1. Which norm has the gradient then, and is it clipped?
+# 1. What norm does the gradient have then, and is it clipped?
 # 2. By what angle does a step with $\eta = {lr:g}$ turn the weights at the start, and later, with clipping
 #    and without?
 # 3. A monitor reports "gradients are exploding". What would you answer?

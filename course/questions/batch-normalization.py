@@ -89,7 +89,7 @@ mean_g, mean_gh = g.mean().item(), (g * h).mean().item()
 # the shift 0. (Ignore $\varepsilon$, and the difference between biased and unbiased variance.)
 #
 # 1. What are the running statistics now?
-# 2. What output does $z = {z:g}$ get in evaluation, and which did it get in training?
+# 2. What output does $z = {z:g}$ get in evaluation, and what did it get in training?
 # 3. How many batches does it take until the running mean is within 1 % of {m:g}?
 
 # %%
@@ -266,7 +266,14 @@ chi_whole, chi_part = batch_norm_growth(whole), batch_norm_growth(part)
 before, after = chi_whole ** (layers / 2), chi_part ** (layers / 2)
 ratio = after / before
 equivalent = math.log(before) * 2 / math.log(chi_part)
-assert after > before
+nets, width, sampled = 20, 128, 12
+a, z = torch.randn(nets, part, width, dtype=torch.float64), []
+for _ in range(sampled):
+    z.append((a @ (torch.randn(nets, width, width, dtype=torch.float64) / width**0.5)).requires_grad_())
+    a = ((z[-1] - z[-1].mean(1, keepdim=True)) / z[-1].std(1, keepdim=True, correction=0)).relu()
+first, last = torch.autograd.grad((a * torch.randn_like(a)).sum(), [z[2], z[-1]])
+rate = 2 * (first.norm(dim=(1, 2)) / last.norm(dim=(1, 2))).log().mean() / (sampled - 3)
+assert abs(rate - math.log(chi_part)) < 0.1  # a typical network lies a little below the mean
 
 # %% [markdown] answer="batch-normalization-07"
 # 1. Each device sees {part:d} examples. Over the {layers:d} layers that the gradient crosses the norm grew by

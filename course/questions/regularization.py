@@ -86,6 +86,10 @@ w = start
 for _ in range(steps):
     w = (1 - lr * lam) * w + lr * push
 assert abs(w / then - 1) < 1e-3
+free, taken = start, 0
+while free < ceiling - 1e-9:
+    free, taken = free + lr * push, taken + 1
+assert taken == crossing
 
 # %% [markdown] answer="regularization-03"
 # 1. Push and pull balance where $\lambda w = u$, at $w = {push:g}/{lam:g} = {ceiling:g}$.
