@@ -51,8 +51,9 @@ apart = abs(o3 - o1)
 #    it takes from its companions is their resolution.
 
 # %% [markdown] question="batch-normalization-02" points=5 minutes=9 level="medium" kind="compute" objective="BN1"
-# The same unit: $z = ({z1:g}, {z2:g}, {z3:g}, {z4:g})$, $\gamma = 1$, $\beta = 0$, $\varepsilon = 0$. The
-# loss depends on the first output only, $\partial L/\partial y = (1, 0, 0, 0)$.
+# Batch normalization, in training, meets a unit with the pre-activations
+# $z = ({z1:g}, {z2:g}, {z3:g}, {z4:g})$; $\gamma = 1$, $\beta = 0$, $\varepsilon = 0$. The loss depends on
+# the first output only, $\partial L/\partial y = (1, 0, 0, 0)$.
 #
 # Compute $\partial L/\partial z$ for all four examples. Name two properties that such a gradient must have,
 # and check them. Why do the other examples get a gradient at all?
