@@ -104,7 +104,7 @@ assert taken == crossing
 # In a run with SGD, learning rate ${lr:g}$ and momentum {beta:g}, the norm of a weight matrix whose loss
 # gradient is negligible is logged:
 #
-# | step | 0 | 100 | 200 | 300 |
+# | step | 2000 | 2100 | 2200 | 2300 |
 # |---|---|---|---|---|
 # | norm | {n0:.2f} | {n1:.2f} | {n2:.2f} | {n3:.2f} |
 #
@@ -130,8 +130,8 @@ assert abs(math.log(path[100] / path[299]) / 199 * clock - 1) < 0.03
 
 # %% [markdown] answer="regularization-04"
 # The logarithm falls on a straight line: $T = \frac{{last:d}}{\ln({n0:.2f}/{n3:.2f})} = {read:.0f}$ steps for
-# a factor $e$. With momentum $T = (1-\beta)/(\eta\lambda)$, so `weight_decay` is
-# $(1-\beta)/(\eta T) = {found:.3g}$.
+# a factor $e$. With momentum, once the velocity has settled, $T = (1-\beta)/(\eta\lambda)$, so `weight_decay`
+# is $(1-\beta)/(\eta T) = {found:.3g}$.
 #
 # The gradient of $\lambda\sum W^2$ is $2\lambda W$, and PyTorch's number is the whole factor in front of $W$.
 # So the penalty's $\lambda$ is half of it, {penalty:.3g}.
@@ -252,7 +252,7 @@ assert abs((mask * delta).square().sum() / delta.square().sum() * keep - 1) < 0.
 #
 # 1. Which $\sigma_w$ does the layer effectively have, and does the scale of the initial weights matter?
 # 2. Which $c$ makes a ReLU network critical?
-# 3. With $c = 1$, which part of the norm of $\delta$ is left after {depth:d} ReLU layers?
+# 3. With $c = 1$, what part of the norm of $\delta$ is left after {depth:d} ReLU layers?
 
 # %%
 depth, eight = 12, 2**3
