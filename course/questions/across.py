@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Across the chapters
 #
-# Questions for an exam that need more than one chapter: a diagnosis from symptoms, a choice between
-# remedies. Each has code that
-# computes its answer: change a number at the top of a code cell and run `make questions` again.
+# Questions for an exam that need more than one chapter: a diagnosis from symptoms, a choice between remedies.
+# Each has code that computes its answer: change a number at the top of a code cell and run `make questions`
+# again.
 
 # %%
 import math
@@ -13,49 +13,47 @@ import torch
 from blowup.theory import mean_field
 
 # %% [markdown] question="across-01" points=6 minutes=10 level="medium" kind="read" objective="AX1"
-# Two networks of {depth:d} layers fail. Before the first step and later their logs say:
+# Two networks of {depth:d} layers fail, A with ReLU and B with tanh. Their logs say:
 #
 # | | first loss | loss after 5 steps | loss after 500 | norm of $\delta$, first over last layer, before step 1 |
 # |---|---|---|---|---|
 # | A | 160 | 2.31 | 2.30 | {ratio_a:.1f} |
-# | B | 2.9 | 3.4 | 2.9 | {ratio_b:,.0f} |
+# | B | 2.8 | 2.5 | 2.4 | {ratio_b:,.0f} |
 #
-# Both have ten classes. Which illness has each? Compute the growth per layer of B. For each, say what
+# Both have ten classes. Which illness does each have? Compute the growth per layer of B. For each, say what
 # clipping to norm 1 would do, and name a remedy that removes the cause.
 
 # %%
-depth, ratio_a, ratio_b = 20, 1.3, 3200.0
+depth, ratio_a, ratio_b = 20, 1.3, 360.0
 layers = depth - 1
 chi = ratio_b ** (2 / layers)
 chi_a = ratio_a ** (2 / layers)
 guess = math.log(10)
-sigma_relu = math.sqrt(2 * chi)
-field = mean_field("relu", sigma_relu, start=1.0)
-assert abs(field.chi - chi) < 1e-9
+sigma_b = 3.0
+assert abs(mean_field("tanh", sigma_b).chi / chi - 1) < 0.01
 
 # %% [markdown] answer="across-01"
 # A: its $\delta$ is level over the layers ($\chi = {chi_a:.2f}$), so the product is healthy. The first loss
-# is far above that of a guess among ten, {guess:.2f}: the output is much too large.
-# After a few steps the loss *stands* at that of a guess. A step was too long and has killed the units.
-# Unscaled inputs are the usual cause. Clipping, from the start,
-# would bound that first step and let it learn; scaled inputs remove the cause.
+# is far above that of a guess among ten, {guess:.2f}: the output is much too large. After a few steps the
+# loss *stands* at that of a guess. One of the first steps was too long and has killed the units. Unscaled
+# inputs are the usual cause. Clipping, from the start, would bound that first step and let it learn; scaled
+# inputs remove the cause.
 #
 # B: the norm of $\delta$ grows by {ratio_b:,.0f} over {layers:d} layers, so
-# $\chi = {ratio_b:.0f}^{2/{layers:d}} = {chi:.2f}$ a layer: a growing Jacobian product. The loss wanders
-# and learns nothing. Clipping scales all
-# layers by one number and does not touch the product. What helps changes the factors: weights at the
-# critical scale (a ReLU network has
-# $\sigma_w = \sqrt{2\chi} = {sigma_relu:.2f}$ here instead of $\sqrt2$), fewer layers, skip connections.
+# $\chi = {ratio_b:.0f}^{2/{layers:d}} = {chi:.2f}$ a layer: a growing Jacobian product. The loss starts near
+# that of a guess and wanders without learning much. Clipping scales all layers by one number and does not
+# touch the product. What helps changes the factors: weights at the critical scale (a tanh network has this
+# $\chi$ at $\sigma_w = {sigma_b:g}$ and is critical at $\sigma_w = 1$), fewer layers, skip connections.
 
 # %% [markdown] question="across-02" points=6 minutes=12 level="medium" kind="choose" objective="AX2"
-# A tanh network of {depth:d} layers was initialized with $\sigma_w = {sigma:g}$, where $\chi = {chi:.3f}$.
-# It does not learn. Five remedies are proposed:
+# A tanh network of {depth:d} layers was initialized with $\sigma_w = {sigma:g}$, where $\chi = {chi:.3f}$. It
+# does not learn. Five remedies are proposed:
 #
 # (a) clip gradients to norm 0.1, (b) divide the learning rate by 100, (c) only {few:d} layers, (d)
 # $\sigma_w = {milder:g}$, where $\chi = {chi_milder:.3f}$, (e) standardize the inputs.
 #
-# For each: does it change the growth of $\delta$ from the last to the first layer, and to which factor of
-# the norm? Rank them.
+# For each: does it change the growth of $\delta$ from the last layer to the first, and by what factor does
+# the norm then grow? Rank them.
 
 # %%
 depth, few, sigma, milder = 24, 6, 2.5, 1.2
@@ -84,22 +82,21 @@ assert abs(math.log(growth(sigma, depth) / full)) < 0.8 and abs(math.log(growth(
 # %% [markdown] answer="across-02"
 # The norm of $\delta$ grows by $\chi^{(L-1)/2} = {full:.0f}$.
 #
-# (a) and (b) shorten the step and leave every Jacobian as it is: {full:.0f} as before. (e) changes the
-# input of the first layer only; $q$ settles within a few layers to the same value: practically {full:.0f}
-# again.
+# (a) and (b) shorten the step and leave every Jacobian as it is: {full:.0f} as before. (e) changes the input
+# of the first layer only; $q$ settles within a few layers to the same value: practically {full:.0f} again.
 # (c) takes layers out of the exponent: $\chi^{({few:d}-1)/2} = {short:.1f}$. (d) changes the factor itself:
 # ${chi_milder:.3f}^{({depth:d}-1)/2} = {mild:.1f}$.
 #
-# So (d) is the best if the depth is wanted, and costs nothing. (c) works and gives up depth. (a), (b) and
-# (e) treat the other illness. They may be needed *as well*, once the product is
-# mended.
+# So (d) is the best: it keeps the depth and costs nothing. (c) works and gives up depth. (a), (b) and (e)
+# treat the other illness. They may be needed *as well*, once the product is mended.
 
 # %% [markdown] question="across-03" points=5 minutes=9 level="medium" kind="predict" objective="AX1"
 # A wide ReLU network has $\sigma_w^2 = {variance:g}$ and computes in float16, whose largest number is
 # {largest:,.0f}.
 #
-# 1. With inputs of size 1, in which layer does the root mean square of the activations pass that number?
-# 2. With inputs of size {scale:g}?
+# 1. With inputs of root mean square 1, in which layer does the root mean square of the activations pass that
+#    number?
+# 2. With inputs of root mean square {scale:g}?
 # 3. "So scaling the inputs cures the overflow." Comment.
 
 # %%
@@ -119,17 +116,16 @@ assert layer == first and abs(first - second - shift) <= 1
 #    earlier.)
 # 2. In layer {second:d}.
 # 3. The scale of the inputs is one factor, and it moves the overflow by a fixed
-#    $2\ln {scale:g}/\ln {chi:g} = {shift:.0f}$ layers, whatever the depth. The growth per layer is
-#    untouched: a deeper network overflows all the
-#    same. The weights set the factor.
+#    $2\ln {scale:g}/\ln {chi:g} = {shift:.0f}$ layers, whatever the depth. The growth per layer is untouched:
+#    a deeper network overflows all the same. The weights set the factor.
 
 # %% [markdown] question="across-04" points=5 minutes=9 level="hard" kind="predict" objective="AX1"
 # A batch-normalized network is trained with weight decay. At step 0 the weights of a layer have norm
-# {start:g} and its gradient has norm {g0:g}. A clipping threshold of {tau:g} is chosen, "far above
-# the usual norm". Decay shrinks the weights to {end:g}; the direction of the weights is as good as before.
+# {start:g} and its gradient has norm {g0:g}. The gradient of this layer is clipped to norm {tau:g}, "far
+# above the usual". Decay shrinks the weights to {end:g}; the direction of the weights is as good as before.
 #
-# 1. Which norm has the gradient then, and is it clipped?
-# 2. By which angle does a step with $\eta = {lr:g}$ turn the weights at the start and then, with clipping
+# 1. What norm does the gradient have then, and is it clipped?
+# 2. By what angle does a step with $\eta = {lr:g}$ turn the weights at the start, and later, with clipping
 #    and without?
 # 3. A monitor reports "gradients are exploding". What would you answer?
 
@@ -151,13 +147,13 @@ assert abs(norms[1] / norms[0] - start / end) < 1e-9
 ratio = start / end
 
 # %% [markdown] answer="across-04"
-# 1. $L(cw) = L(w)$, so the gradient goes with $1/\|w\|$: ${g0:g}\cdot{ratio:g} = {g1:g}$. The threshold
-#    that was never reached now clips every step.
+# 1. $L(cw) = L(w)$, so the gradient goes with $1/\|w\|$: ${g0:g}\cdot{ratio:g} = {g1:g}$. The threshold that
+#    was never reached now clips every step.
 # 2. The gradient is perpendicular to the weights, so the angle is $\arctan(\eta\|g\|/\|w\|)$: {angle0:.2f}°
 #    at the start. Later {free:.2f}° without clipping and {clipped:.2f}° with it.
 # 3. The product of Jacobians has not changed and no step is absurd. Shorter weights have larger gradients;
-#    that is what decay does in front of a normalization. Watch $\|g\|\,\|w\|$, or the
-#    angle per step, for such layers. If the turns are too large, lower $\eta\lambda$.
+#    that is what decay does in front of a normalization. Watch $\|g\|\,\|w\|$, or the angle per step, for
+#    such layers. If the turns are too large, lower $\eta\lambda$.
 
 # %% [markdown] question="across-05" points=5 minutes=8 level="medium" kind="read" objective="AX1"
 # A ReLU network with {matrices:d} weight matrices and no normalization learns for hundreds of steps, at a
@@ -169,7 +165,7 @@ ratio = start / end
 # | gradient norm | 2.1 | 2.4 | 3.5 | 6.0 | 58 |
 # | loss | 2.3 | 0.6 | 0.3 | 0.25 | 7.9 |
 #
-# 1. By which factor have the logits of the same input grown from step 0 to step 300, if all matrices keep
+# 1. By what factor have the logits of the same input grown from step 0 to step 300, if all matrices keep
 #    their direction and biases are left out?
 # 2. Which illness is it? Name two remedies that act at once and one that acts slowly.
 # 3. Somebody proposes a checkpoint and early stopping. What does that do?
@@ -196,17 +192,17 @@ percent = 100 * (n3 / n0 - 1)
 
 # %% [markdown] answer="across-05"
 # 1. Each matrix is $c = {n3:.1f}/{n0:.1f}$ times as long, and the logits grow by
-#    $c^{{matrices:d}} = {growth:.1f}$, although no matrix has grown by more than {percent:.0f} %. The
-#    gradient of a matrix that a wrong
-#    example sends back grows by about $c^{{power:d}} = {gradient_growth:.1f}$.
-# 2. A step too long, come late: the rate was right for the network of step 0 and is not for the one of
-#    step 300. At once: a smaller rate, clipping. Slowly: weight decay, which must
-#    have been on from the start.
-# 3. It saves what was learned before the fall. Sent on with the same rate, the same weights will fall again.
+#    $c^{{matrices:d}} = {growth:.1f}$, although each matrix has grown by {percent:.1f} % only. The gradient
+#    of a matrix that a wrong example sends back grows by about $c^{{power:d}} = {gradient_growth:.1f}$.
+# 2. A step too long, and one that comes late: the rate was right for the network of step 0 and is not for the
+#    one of step 300. At once: a smaller rate, clipping. Slowly: weight decay, which must have been on from
+#    the start.
+# 3. It saves what was learned before the fall. Trained further at the same rate, the same weights are likely
+#    to fall again.
 
 # %% [markdown] question="across-06" points=6 minutes=10 level="hard" kind="find the error" objective="AX2"
-# "Our network has batch normalization behind its first linear layer, so there is no need to divide the
-# pixels by 255." A colleague objects: "The raw pixels make the first layer's gradient 255 times larger."
+# "Our network has batch normalization behind its first linear layer, so there is no need to divide the pixels
+# by 255." A colleague objects: "The raw pixels make the first layer's gradient 255 times larger."
 #
 # 1. Both are trained from the same initial weights with the same rate, in training mode and with
 #    $\varepsilon = 0$. Who is right about the gradient of the first layer's weights? Derive it.
@@ -236,27 +232,24 @@ assert abs(plain / c - 1) < 1e-9
 ratio = (g2.norm() / g1.norm()).item()
 
 # %% [markdown] answer="across-06"
-# 1. With inputs $cx$ all $z$ grow by $c$, and so do mean and deviation: $\hat z$ and everything behind it
-#    are unchanged. On the way back $\partial L/\partial z = \frac1s[\dots]$ is $c$ times *smaller*, and
-#    $\partial L/\partial W = \delta\,x^\top$
-#    has an input $c$ times larger. The two cancel: the ratio of the gradients is {ratio:.3g}. The first
-#    speaker is right, for one common factor.
-# 2. It notices. $z = \sum_j w_j c_j x_j$ is then another mixture of the features, as if each weight had
-#    been multiplied by its own factor. A normalization of $z$ can undo one factor, not
-#    one for each input.
-# 3. The first. Without normalization the output grows by 255, and so does the first layer's gradient for a
-#    given gradient from above: the colleague is right there.
+# 1. With inputs $cx$ all $z$ grow by $c$, and so do mean and deviation: $\hat z$ and everything behind it are
+#    unchanged. On the way back $\partial L/\partial z = \frac1s[\dots]$ is $c$ times *smaller*, and
+#    $\partial L/\partial W = \delta\,x^\top$ has an input $c$ times larger. The two cancel: the ratio of the
+#    gradients is {ratio:.3g}. The first speaker is right, for one common factor.
+# 2. It notices. $z = \sum_j w_j c_j x_j$ is then another mixture of the features, as if each weight had been
+#    multiplied by its own factor. A normalization of $z$ can undo one factor, not one for each input.
+# 3. The first. Without normalization the output of the first layer grows by a factor of 255, and so does the
+#    first layer's gradient for a given gradient from above: the colleague is right there.
 
 # %% [markdown] question="across-07" points=5 minutes=9 level="medium" kind="predict" objective="AX2"
 # In a ReLU network with batch normalization ($\varepsilon = 0$) behind every linear layer, Glorot's
 # initialization is used instead of He's, at equal widths: the standard deviations are smaller by $\sqrt2$.
-# Plain gradient
-# descent, no decay.
+# Plain gradient descent, no decay.
 #
 # 1. What changes in the signals, in the gradients of the weights, and in the angle by which the first step
 #    turns them?
-# 2. Without normalization and with {depth:d} layers, what does the same change do to the norm of $\delta$
-#    at the first layer, relative to the last?
+# 2. Without normalization and with {depth:d} layers, what does the same change do to the norm of $\delta$ at
+#    the first layer, relative to the last?
 # 3. Which rate makes the first step of the two normalized networks turn the weights alike?
 
 # %%
@@ -285,22 +278,20 @@ assert abs(gradients - shrink) < 1e-9 and abs(angle - 2) < 1e-9
 
 # %% [markdown] answer="across-07"
 # 1. The signals behind each normalization are the same, since the factor cancels. The gradients of the
-#    weights are {gradients:.3f} times larger (they go with $1/\|w\|$) and act on weights that are shorter
-#    by the same
-#    factor, so the first step turns them by about {angle:.3g} times the angle.
+#    weights are {gradients:.3f} times larger (they go with $1/\|w\|$) and act on weights that are shorter by
+#    the same factor, so the first step turns them by about {angle:.3g} times the angle.
 # 2. Each layer keeps half of the squared gradient: ${left:.1e}$ of the norm is left.
 # 3. Half of the rate. With normalization the choice between Glorot and He is a choice of the effective
 #    learning rate; without, in a deep ReLU network, it decides whether anything is learned.
 
 # %% [markdown] question="across-08" points=5 minutes=8 level="medium" kind="predict" objective="AX1"
-# In a forward pass with batches of {batch:d} one single activation, of one unit for one example, overflows
-# to `inf`. The layer behind it is a batch normalization in training mode, and behind that comes a linear
-# layer with
-# {width:d} units.
+# In a forward pass with batches of {batch:d} one single activation, of one unit for one example, overflows to
+# `inf`. The layer behind it is a batch normalization in training mode, and behind that comes a linear layer
+# with {width:d} units.
 #
-# How many entries are `nan` after the normalization, and after the linear layer? What does the loss say?
-# You have only the log of the losses, and it says `nan`: why is it hard to find the place, and what
-# would you log instead?
+# How many entries are `nan` after the normalization, and after the linear layer? What does the loss say? You
+# have only the log of the losses, and it says `nan`: why is it hard to find the place, and what would you log
+# instead?
 
 # %%
 batch, width = 32, 64
@@ -314,15 +305,14 @@ loss = after.square().mean()
 assert loss.isnan()
 
 # %% [markdown] answer="across-08"
-# The mean of that unit over the batch is `inf`, and $\infty - \infty$ and $x/\infty$ follow: for every
-# example of the batch the unit is `nan`. ($x - \infty$ is $-\infty$, and $-\infty$ over a `nan` deviation
-# is `nan` as well.) That makes {first:d} entries. Each output of the linear layer
-# contains that unit, so all $ {batch:d}\cdot{width:d} = {second:,d}$ entries are `nan`, and so is the loss.
+# The mean of that unit over the batch is `inf`. Its variance contains $(\infty - \infty)^2$, which is `nan`,
+# and so is the deviation. Every example of the batch is divided by it, so the unit is `nan` for all of them:
+# {first:d} entries. Each output of the linear layer contains that unit, so all
+# ${batch:d}\cdot{width:d} = {second:,d}$ entries are `nan`, and so is the loss.
 #
-# One overflow has become `nan` everywhere within two layers, and one update carries it into every weight.
-# By then nothing tells where it began. Log the largest absolute value (or the norm) of each layer and look
-# for the first `inf`, in
-# the earliest layer and step.
+# One overflow has become `nan` everywhere within two layers, and one update carries it into the weights. By
+# then nothing tells where it began. Log the largest absolute value (or the norm) of each layer and look for
+# the first `inf`, in the earliest layer and step.
 
 # %% [markdown] question="across-09" points=4 minutes=7 level="easy" kind="read" objective="AX2"
 # Plain gradient descent with $\eta = {lr:g}$. Before the first step the log of a network says:
@@ -332,9 +322,9 @@ assert loss.isnan()
 # | norm of the weights | {w1:g} | {w2:g} | {w3:g} | {w4:g} |
 # | norm of the gradient | {g1:g} | {g2:g} | {g3:g} | {g4:g} |
 #
-# 1. By which fraction of its length does the first step change the weights of each layer?
-# 2. The learning rate is lowered until the first layer changes by one percent. What does the last one do
-#    then?
+# 1. By what fraction of its length does the first step change the weights of each layer?
+# 2. The learning rate is lowered until the first layer changes by one percent. By what fraction does the last
+#    one change then?
 # 3. Would Adam, whose step is about $\eta$ for each weight whatever its gradient, give all layers sensible
 #    steps? Would that cure the network?
 
@@ -357,9 +347,8 @@ assert abs((W.detach() - before).norm() / before.norm() - target) < 1e-9
 # %% [markdown] answer="across-09"
 # 1. $\eta\|g\|/\|w\|$: {f1:.3g}, {f2:.3g}, {f3:.3g} and {f4:.3g}. The first layer is replaced by something
 #    else, the last hardly moves.
-# 2. The rate must be ${needed:.1e}$. The last layer then changes by ${last:.1e}$ of its length, and takes
-#    {steps:,.0f} such steps to change by its own length. No single rate
-#    suits both.
+# 2. The rate must be ${needed:.0e}$. The last layer then changes by ${last:.3g}$ of its length, and takes
+#    {steps:,.0f} such steps to change by its own length. No single rate suits both.
 # 3. Adam gives every layer steps of the same size, so the last one moves as well. It does not change the
 #    Jacobian product: the output still depends so violently on the first layers that their gradient holds for
 #    next to no distance. Sizes of steps can be equalized; the cause is in the weights.

@@ -2,8 +2,7 @@
 # # Activations
 #
 # Questions for an exam, each with code that computes its answer: change a number at the top of a code cell
-# and
-# run `make questions` again.
+# and run `make questions` again.
 
 # %%
 import math
@@ -17,10 +16,9 @@ density = torch.exp(-(u**2) / 2) / torch.exp(-(u**2) / 2).sum()
 
 # %% [markdown] question="activations-01" points=4 minutes=6 level="easy" kind="compute" objective="AC1"
 # The hard tanh is $\varphi(z) = \max(-1, \min(1, z))$. A wide layer has weights of variance $\sigma_w^2/N$
-# with
-# $\sigma_w = {sigma_w:g}$, and its pre-activations have variance $q = {q:g}$.
+# with $\sigma_w = {sigma_w:g}$, and its pre-activations have variance $q = {q:g}$.
 #
-# By which factor $\chi$ does the layer multiply the squared norm of the gradient? (For a standard Gaussian,
+# By what factor $\chi$ does the layer multiply the squared norm of the gradient? (For a standard Gaussian,
 # $P(|u| < 1) = {inside:.4f}$.)
 
 # %%
@@ -37,15 +35,13 @@ square = sigma_w**2
 
 # %% [markdown] answer="activations-01"
 # $\chi = \sigma_w^2\,\mathbb E[\varphi'(z)^2]$. The slope is 1 where $|z| < 1$ and 0 elsewhere, so the
-# average is the share of
-# pre-activations inside, $P(|z| < 1) = {share:.4f}$ for $q = {q:g}$. Hence
-# $\chi = {square:g}\cdot{share:.4f} = {chi:.3f}$: the squared
-# gradient grows, although the units outside pass nothing on.
+# average is the share of pre-activations inside, $P(|z| < 1) = {share:.4f}$ for $q = {q:g}$. Hence
+# $\chi = {square:g}\cdot{share:.4f} = {chi:.3f}$: the squared gradient grows, although the units outside pass
+# nothing on.
 
 # %% [markdown] question="activations-02" points=7 minutes=14 level="hard" kind="derive" objective="AC1"
 # The squared ReLU is $\varphi(z) = \max(z, 0)^2$. Consider wide layers without biases, with weights of
-# variance
-# $\sigma_w^2/N$ and Gaussian pre-activations of variance $q$.
+# variance $\sigma_w^2/N$ and Gaussian pre-activations of variance $q$.
 #
 # 1. Show that $\chi = 2\sigma_w^2\,q$, and that the next variance is $\tfrac32\sigma_w^2\,q^2$.
 # 2. Find the fixed point $q^* > 0$ and $\chi$ there. What is remarkable about it?
@@ -70,25 +66,21 @@ assert paths[0] < 1e-10 and paths[1] > 1e10
 
 # %% [markdown] answer="activations-02"
 # 1. $\varphi' = 2\max(z, 0)$, so $\mathbb E\varphi'^2 = 4\cdot\tfrac12\,\mathbb E z^2 = 2q$ and
-#    $\chi = 2\sigma_w^2 q$. Forward,
-#    $\mathbb E\varphi^2 = \tfrac12\,\mathbb E z^4 = \tfrac32 q^2$, and the next variance is $\sigma_w^2$
-#    times that.
+#    $\chi = 2\sigma_w^2 q$. Forward, $\mathbb E\varphi^2 = \tfrac12\,\mathbb E z^4 = \tfrac32 q^2$, and the
+#    next variance is $\sigma_w^2$ times that.
 # 2. $q^* = \tfrac32\sigma_w^2 q^{*2}$ gives $q^* = \dfrac{2}{3\sigma_w^2}$. There
-#    $\chi = \tfrac43 = {chi:.4f}$, whatever the weights:
-#    their scale cancels.
-# 3. No. At the fixed point the gradient grows by $\tfrac43$ a layer. And the signal does not stay there:
-#    the map $q\mapsto\tfrac32\sigma_w^2q^2$
-#    has the slope $3\sigma_w^2q^* = {map_slope:g}$ at $q^*$, so every deviation doubles. Below $q^*$ the
-#    signal and with it $\chi$ die, above it both
-#    explode. Such an activation needs a normalization in every layer, and even then the gradient grows.
+#    $\chi = \tfrac43 = {chi:.4f}$, whatever the weights: their scale cancels.
+# 3. No. At the fixed point the gradient grows by $\tfrac43$ a layer. And the signal does not stay there: the
+#    map $q\mapsto\tfrac32\sigma_w^2q^2$ has the slope $3\sigma_w^2q^* = {map_slope:g}$ at $q^*$, so every
+#    deviation doubles. Below $q^*$ the signal and with it $\chi$ die, above it both explode. Such an
+#    activation needs a normalization in every layer, and even then the gradient grows.
 
 # %% [markdown] question="activations-03" points=4 minutes=6 level="easy" kind="compute" objective="AC1"
 # A network of {depth:d} leaky ReLU layers uses a slope of {leak:g} for negative input. Somebody initializes
-# it with
-# $\sigma_w = \sqrt2$, the scale of a ReLU.
+# it with $\sigma_w = \sqrt2$, the scale of a ReLU.
 #
-# By which factor is the *norm* of the gradient at the first layer too large? Which $\sigma_w$ would keep it
-# level?
+# How many times larger is the *norm* of $\delta$ at the first layer than at the last? Which $\sigma_w$ would
+# keep it level?
 
 # %%
 depth, leak = 40, 0.3
@@ -101,22 +93,19 @@ assert abs((density * slopes**2).sum() * 2 - chi) < 1e-6
 assert abs((density * slopes**2).sum() * right**2 - 1) < 1e-6
 
 # %% [markdown] answer="activations-03"
-# $\mathbb E\varphi'^2 = \tfrac12(1 + s^2)$ with $s = {leak:g}$, so at $\sigma_w^2 = 2$ each layer
-# multiplies the squared norm by
-# $\chi = 1 + s^2 = {chi:.3g}$. The gradient crosses {layers:d} layers on its way from the last to the
-# first, and its norm grows by
-# $\chi^{{layers:d}/2} = {too_large:.2f}$. It stays level at $\sigma_w = \sqrt{2/(1+s^2)} = {right:.4f}$, a
-# change of a few percent.
+# $\mathbb E\varphi'^2 = \tfrac12(1 + s^2)$ with $s = {leak:g}$, so at $\sigma_w^2 = 2$ each layer multiplies
+# the squared norm by $\chi = 1 + s^2 = {chi:.3g}$. The gradient crosses {layers:d} layers on its way from the
+# last to the first, and its norm grows by $\chi^{{layers:d}/2} = {too_large:.2f}$. It stays level at
+# $\sigma_w = \sqrt{2/(1+s^2)} = {right:.4f}$, a change of a few percent.
 
 # %% [markdown] question="activations-04" points=5 minutes=8 level="medium" kind="find the error" objective="AC1"
 # "The slope of SELU reaches {steepest:.3f}. Over {depth:d} layers a gradient can grow by
-# ${steepest:.3f}^{{depth:d}} = {claimed:.1e}$. A sigmoid has slopes of
-# at most $\tfrac14$ and is safe. So SELU is the most dangerous activation there is."
+# ${steepest:.3f}^{{depth:d}} = {claimed:.1e}$. A sigmoid has slopes of at most $\tfrac14$ and is safe. So
+# SELU is the most dangerous activation there is."
 #
 # At SELU's own scale ($\sigma_w = 1$, no biases) the pre-activations settle at variance 1, and there
-# $\mathbb E\varphi'^2 = {chi:.4f}$. Compute what the gradient really does over {depth:d} layers, and name
-# the two
-# mistakes of the argument.
+# $\mathbb E\varphi'^2 = {chi:.4f}$. Compute what the gradient really does over {depth:d} layers, and name the
+# two mistakes of the argument.
 
 # %%
 depth = 30
@@ -136,16 +125,14 @@ sigmoid_end = sigmoid_chi ** (depth / 2)
 # catastrophe.
 #
 # First mistake: the largest slope is met just left of zero only. What counts is the average of $\varphi'^2$
-# over where the
-# pre-activations lie. Second: the slope is one factor of $\chi$ and the weights are the other. "Safe" is no
-# property of an activation. At $\sigma_w = 1$ a sigmoid keeps $\chi = {sigmoid_chi:.3f}$ a layer, and over
-# the same depth the norm falls to
-# ${sigmoid_end:.1e}$.
+# over where the pre-activations lie. Second: the slope is one factor of $\chi$ and the weights are the other.
+# "Safe" is no property of an activation. At $\sigma_w = 1$ a sigmoid keeps $\chi = {sigmoid_chi:.3f}$ a
+# layer, and over the same depth the norm falls to ${sigmoid_end:.1e}$.
 
 # %% [markdown] question="activations-05" points=5 minutes=8 level="medium" kind="derive" objective="AC2"
-# Two inputs of a wide ReLU network without biases meet at an angle of {degrees:g}°.
+# Two inputs of a wide ReLU network without biases, at initialization, meet at an angle of {degrees:g}°.
 #
-# 1. Which share of the units of the first layer is off for both?
+# 1. What share of the units of the first layer is off for both?
 # 2. In the second layer? (The angle between the activations follows
 #    $\cos\theta' = \frac{\sin\theta + (\pi-\theta)\cos\theta}{\pi}$.)
 # 3. Does a smaller scale of the weights change these shares?
@@ -172,19 +159,16 @@ for share in (first, second):
 # %% [markdown] answer="activations-05"
 # 1. The two pre-activations are Gaussian with correlation $\cos\theta$. Both are negative with probability
 #    $\tfrac12 - \theta/2\pi = {first:.4f}$.
-# 2. $\cos\theta'$ gives $\theta' = {next_degrees:.1f}°$, and the share rises to {second:.4f}. The inputs
-#    come together with depth, and
-#    in the limit the share is one half.
+# 2. $\cos\theta'$ gives $\theta' = {next_degrees:.1f}°$, and the share rises to {second:.4f}. The inputs come
+#    together with depth, and in the limit the share is one half.
 # 3. No. A unit is off by the sign of $z$, and a positive factor does not change a sign.
 
 # %% [markdown] question="activations-06" points=6 minutes=12 level="hard" kind="derive" objective="AC2"
 # The activation $\varphi = \operatorname{erf}$ has the slope $\varphi'(z) = \frac{2}{\sqrt\pi}e^{-z^2}$ and
-# saturates at
-# $\pm1$. Its exact factor, without biases, is $\chi = \dfrac{4\sigma_w^2}{\pi\sqrt{1+4q}}$.
+# saturates at $\pm1$. Its exact factor, without biases, is $\chi = \dfrac{4\sigma_w^2}{\pi\sqrt{1+4q}}$.
 #
 # Argue *without* this formula that $\chi$ grows only in proportion to $\sigma_w$ when $\sigma_w$ is large,
-# find the
-# constant, and check it against the formula. Compare with a ReLU.
+# find the constant, and check it against the formula. Compare with a ReLU.
 
 # %%
 constant = 2 / math.pi
@@ -199,28 +183,23 @@ chi_erf, chi_relu = constant * at, at**2 / 2
 
 # %% [markdown] answer="activations-06"
 # With large weights nearly every activation is $\pm1$, so $q \approx \sigma_w^2\cdot1$. The slope is zero
-# except near $z = 0$, where the
-# Gaussian has the density $1/\sqrt{2\pi q}$:
+# except near $z = 0$, where the Gaussian has the density $1/\sqrt{2\pi q}$:
 #
 # $$\mathbb E\varphi'^2 \approx \frac{1}{\sqrt{2\pi}\,\sigma_w}\int\frac4\pi e^{-2z^2}dz
 # = \frac{1}{\sqrt{2\pi}\,\sigma_w}\cdot\frac4\pi\sqrt{\frac\pi2}, \qquad \chi \approx \frac2\pi\,\sigma_w =
 # {constant:.3f}\,\sigma_w.$$
 #
 # (The integral is {integral:.3f}.) The formula agrees: for large $q = \sigma_w^2$ it is
-# $4\sigma_w^2/(\pi\cdot2\sigma_w)$. One power of $\sigma_w$ multiplies the gradient, and saturation takes
-# the other: larger
-# weights leave fewer units with a slope. A ReLU never saturates, $\chi = \sigma_w^2/2$. At
-# $\sigma_w = {at:g}$ the two are
-# {chi_erf:.1f} and {chi_relu:.0f}.
+# $4\sigma_w^2/(\pi\cdot2\sigma_w)$. One power of $\sigma_w$ multiplies the gradient, and saturation takes the
+# other: larger weights leave fewer units with a slope. A ReLU never saturates, $\chi = \sigma_w^2/2$. At
+# $\sigma_w = {at:g}$ the two are {chi_erf:.1f} and {chi_relu:.0f}.
 
 # %% [markdown] question="activations-07" points=4 minutes=6 level="easy" kind="predict" objective="AC3"
 # To see "whether the nonlinearity matters at all", a student deletes the ReLUs of a network of {depth:d}
-# layers and leaves
-# its weights, He's, as they are.
+# layers and leaves its weights, He's, as they are.
 #
 # Predict what happens to the signal on its way forward and to $\delta$ on its way back, at initialization.
-# Which one
-# change makes the comparison fair?
+# Which one change makes the comparison fair?
 
 # %%
 depth = 25
@@ -234,15 +213,13 @@ growth = (a.square().mean((1, 2)) / start).sqrt().log()
 assert abs(growth.mean() - math.log(forward)) < 0.8
 
 # %% [markdown] answer="activations-07"
-# He's variance $2/n$ pays for the half that a ReLU takes away. Without the ReLU nothing is taken: each
-# layer doubles the mean
-# square, and $\chi = 2$. The root mean square of the signal grows by $2^{{depth:d}/2} = {forward:,.0f}$
-# over {depth:d} layers. On the way back
-# $\delta$ crosses {layers:d} layers and grows by ${backward:,.0f}$.
+# He's variance $2/n$ pays for the half that a ReLU takes away. Without the ReLU nothing is taken: each layer
+# doubles the mean square, and $\chi = 2$. The root mean square of the signal grows by
+# $2^{{depth:d}/2} = {forward:,.0f}$ over {depth:d} layers. On the way back $\delta$ crosses {layers:d} layers
+# and grows by ${backward:,.0f}$.
 #
 # The fair comparison gives each network its own scale: $\sigma_w^2 = 1$ for the linear one. Otherwise the
-# experiment
-# compares two initializations.
+# experiment compares two initializations.
 
 # %% [markdown] question="activations-08" points=7 minutes=14 level="hard" kind="derive" objective="AC4"
 # Two inputs give a layer Gaussian pre-activations at an angle $\theta$. A leaky ReLU has the slopes 1 and
@@ -270,24 +247,23 @@ plain, leaky = rho(0.0), rho(leak)
 
 # %% [markdown] answer="activations-08"
 # 1. The factor is $\mathbb E[\varphi'(z)\varphi'(z')]/\mathbb E[\varphi'^2]$. The two signs differ with
-#    probability $\theta/\pi$, and the product of
-#    slopes is then $s$. Otherwise both are positive or both negative, each with half of the rest, and the
-#    product is 1 or $s^2$:
+#    probability $\theta/\pi$, and the product of slopes is then $s$. Otherwise both are positive or both
+#    negative, each with half of the rest, and the product is 1 or $s^2$:
 #
-#    $$\mathbb E[\varphi'\varphi'] = \tfrac12(1+s^2)\Big(1-\frac\theta\pi\Big) + s\,\frac\theta\pi.$$
+#    $$\mathbb E[\varphi'(z)\,\varphi'(z')] = \tfrac12(1+s^2)\Big(1-\frac\theta\pi\Big) + s\,\frac\theta\pi.$$
 #
 #    Divide by $\tfrac12(1+s^2)$: $\rho = 1 - \frac\theta\pi\big(1 - \frac{2s}{1+s^2}\big)$, and
 #    $1 + s^2 - 2s = (1-s)^2$.
 # 2. $s = 0$ gives $1 - \theta/\pi$, the law of the ReLU; $s = 1$ gives 1, since a linear layer has one
 #    Jacobian for all inputs.
-# 3. ${plain:.3f}$ for the ReLU and ${leaky:.3f}$ with the leak. It helps: the straighter the activation,
-#    the more of a gradient at one input
-#    holds for another. A right *size* of the gradient ($\chi = 1$) says nothing about this.
+# 3. ${plain:.3f}$ for the ReLU and ${leaky:.3f}$ with the leak. It helps: the straighter the activation, the
+#    more of a gradient at one input holds for another. A right *size* of the gradient ($\chi = 1$) says
+#    nothing about this.
 
 # %% [markdown] question="activations-09" points=5 minutes=8 level="medium" kind="read" objective="AC2"
 # A tanh network is initialized without biases. In every layer but the first few, {share:.0f} % of the units
-# are saturated, with a
-# slope below a tenth, that is $|z| > {edge:.2f}$. Theory gives for the variance $q$ of the pre-activations:
+# are saturated, with a slope below a tenth, that is $|z| > {edge:.2f}$. Theory gives for the variance $q$ of
+# the pre-activations:
 #
 # | $\sigma_w$ | 1.5 | 2 | 2.5 | 3 |
 # |---|---|---|---|---|
@@ -309,8 +285,7 @@ growth = chi**0.5
 
 # %% [markdown] answer="activations-09"
 # The formula gives {p1:.0f}, {p2:.0f}, {p3:.0f} and {p4:.0f} % for the four scales, so it was
-# $\sigma_w = {sigma_w:g}$. A wide network needs $\sigma_w > 1$ to
-# explode, and this one does: $\chi = {chi:.2f}$ at this scale, the norm of $\delta$ grows by {growth:.2f}
-# in each layer on its way back. The saturated
-# units pass next to nothing on, but the rest more than make up for it. Many saturated units do not
-# mean that the gradient vanishes.
+# $\sigma_w = {sigma_w:g}$. A wide network needs $\sigma_w > 1$ to explode, and this one does:
+# $\chi = {chi:.2f}$ at this scale, the norm of $\delta$ grows by {growth:.2f} in each layer on its way back.
+# The saturated units pass next to nothing on, but the rest more than make up for it. Many saturated units do
+# not mean that the gradient vanishes.

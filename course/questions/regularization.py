@@ -2,8 +2,7 @@
 # # Regularization
 #
 # Questions for an exam, each with code that computes its answer: change a number at the top of a code cell
-# and
-# run `make questions` again.
+# and run `make questions` again.
 
 # %%
 import math
@@ -11,11 +10,11 @@ import math
 import torch
 
 # %% [markdown] question="regularization-01" points=4 minutes=7 level="easy" kind="compute" objective="RG2"
-# A model is trained with AdamW, `weight_decay` $\lambda = {lam:g}$, over {steps:,d} steps. The learning
-# rate falls on a straight line from ${lr:g}$ to 0.
+# A model is trained with AdamW, `weight_decay` $\lambda = {lam:g}$, over {steps:,d} steps. The learning rate
+# falls on a straight line from ${lr:g}$ to 0.
 #
-# By which factor does a weight without any loss gradient shrink over the whole run? And if the rate had
-# stayed at ${lr:g}$?
+# By what factor does a weight without any loss gradient shrink over the whole run? And if the rate had stayed
+# at ${lr:g}$?
 
 # %%
 lam, lr, steps = 0.05, 1e-3, 100_000
@@ -27,17 +26,16 @@ exponent = lam * lr * steps / 2
 
 # %% [markdown] answer="regularization-01"
 # Step $t$ multiplies the weight by $1 - \eta_t\lambda \approx e^{-\eta_t\lambda}$, so the whole run
-# multiplies it by $\exp(-\lambda\sum_t\eta_t)$. The rates of a straight
-# line add up to half of $\eta_0$ times the number of steps: $e^{-{exponent:g}} = {factor:.3f}$.
+# multiplies it by $\exp(-\lambda\sum_t\eta_t)$. The rates of a straight line add up to half of $\eta_0$ times
+# the number of steps: $e^{-{exponent:g}} = {factor:.3f}$.
 #
-# With a constant rate the exponent is twice that, and the factor {constant:.4f}. What counts is the *sum*
-# of the rates. A schedule changes the decay along
-# with the step.
+# With a constant rate the exponent is twice that, and the factor {constant:.4f}. What counts is the *sum* of
+# the rates. A schedule changes the decay along with the step.
 
 # %% [markdown] question="regularization-02" points=5 minutes=8 level="medium" kind="find the error" objective="RG1"
-# "I use `torch.optim.Adam(parameters, lr={lr:g}, weight_decay={lam:g})`. Weights that the loss does not
-# need are multiplied by $1 - {lr:g}\cdot{lam:g}$ in each step, so after {steps:d} steps they are
-# at {believed:.4f} of their size."
+# "I use `torch.optim.Adam(parameters, lr={lr:g}, weight_decay={lam:g})`. Weights that the loss does not need
+# are multiplied by $1 - {lr:g}\cdot{lam:g}$ in each step, so after {steps:d} steps they are at {believed:.4f}
+# of their size."
 #
 # Why is this wrong? Give the size of the first step for a weight of 1 and for a weight of 0.01 with no loss
 # gradient. Which optimizer does what was intended?
@@ -63,10 +61,9 @@ share = 100 * small / small_weight
 
 # %% [markdown] answer="regularization-02"
 # `weight_decay` of `Adam` adds $\lambda w$ to the gradient, and Adam divides the gradient by its own root
-# mean square. Where the loss sends nothing, the decay *is* the gradient, and
-# its size cancels: the first step is $\eta\,\operatorname{sign}(w)$. It is ${large:.1e}$ for the weight of
-# 1 and ${small:.1e}$ for the weight of {small_weight:g}, which is {share:.0f} % of
-# that weight. $\lambda$ plays no part.
+# mean square. Where the loss sends nothing, the decay *is* the gradient, and its size cancels: the first step
+# is $\eta\,\operatorname{sign}(w)$. It is {large:.2g} for the weight of 1 and {small:.2g} for the weight of
+# {small_weight:g}, which is {share:.0f} % of that weight. $\lambda$ plays no part.
 #
 # `torch.optim.AdamW` multiplies by $1 - \eta\lambda$ beside the gradient: steps of ${right:.0e}$ and
 # ${right_small:.0e}$, in proportion to the weight.
@@ -89,26 +86,30 @@ w = start
 for _ in range(steps):
     w = (1 - lr * lam) * w + lr * push
 assert abs(w / then - 1) < 1e-3
+free, taken = start, 0
+while free < ceiling - 1e-9:
+    free, taken = free + lr * push, taken + 1
+assert taken == crossing
 
 # %% [markdown] answer="regularization-03"
 # 1. Push and pull balance where $\lambda w = u$, at $w = {push:g}/{lam:g} = {ceiling:g}$.
-# 2. The gap to that value shrinks by $1-\eta\lambda$ a step, with a clock of
-#    $1/(\eta\lambda) = {clock:,.0f}$ steps. After {steps:,d} steps
+# 2. The gap to that value shrinks by $1-\eta\lambda$ a step, with a clock of $1/(\eta\lambda) = {clock:,.0f}$
+#    steps. After {steps:,d} steps
 #    $w = {ceiling:g} - ({ceiling:g} - {start:g})\,e^{-{steps:d}/{clock:.0f}} = {then:.2f}$.
-# 3. It grows by $\eta u$ a step and passes {ceiling:g} after {crossing:,d} steps. Decay turns growth
-#    without end into growth toward a ceiling, but slowly: an
-#    explosion that comes sooner than the clock is not prevented.
+# 3. It grows by $\eta u$ a step and passes {ceiling:g} after {crossing:,d} steps. Decay turns growth without
+#    end into growth toward a ceiling, but slowly: an explosion that comes sooner than the clock is not
+#    prevented.
 
 # %% [markdown] question="regularization-04" points=4 minutes=6 level="easy" kind="read" objective="RG2"
 # In a run with SGD, learning rate ${lr:g}$ and momentum {beta:g}, the norm of a weight matrix whose loss
 # gradient is negligible is logged:
 #
-# | step | 0 | 100 | 200 | 300 |
+# | step | 2000 | 2100 | 2200 | 2300 |
 # |---|---|---|---|---|
 # | norm | {n0:.2f} | {n1:.2f} | {n2:.2f} | {n3:.2f} |
 #
-# Which `weight_decay` was used? The script says that the penalty is $\lambda\sum W^2$: which $\lambda$
-# stands in it?
+# Which `weight_decay` was used? The script says that the penalty is $\lambda\sum W^2$: which $\lambda$ stands
+# in it?
 
 # %%
 lr, beta, decay = 0.02, 0.9, 0.01
@@ -128,12 +129,12 @@ for _ in range(300):
 assert abs(math.log(path[100] / path[299]) / 199 * clock - 1) < 0.03
 
 # %% [markdown] answer="regularization-04"
-# The logarithm falls on a straight line: $T = \frac{{last:d}}{\ln({n0:.2f}/{n3:.2f})} = {read:.0f}$ steps
-# for a factor $e$. With momentum $T = (1-\beta)/(\eta\lambda)$, so
-# `weight_decay` is $(1-\beta)/(\eta T) = {found:.3g}$.
+# The logarithm falls on a straight line: $T = \frac{{last:d}}{\ln({n0:.2f}/{n3:.2f})} = {read:.0f}$ steps for
+# a factor $e$. With momentum, once the velocity has settled, $T = (1-\beta)/(\eta\lambda)$, so `weight_decay`
+# is $(1-\beta)/(\eta T) = {found:.3g}$.
 #
-# The gradient of $\lambda\sum W^2$ is $2\lambda W$, and PyTorch's number is the whole factor in front of
-# $W$. So the penalty's $\lambda$ is half of it, {penalty:.3g}.
+# The gradient of $\lambda\sum W^2$ is $2\lambda W$, and PyTorch's number is the whole factor in front of $W$.
+# So the penalty's $\lambda$ is half of it, {penalty:.3g}.
 
 # %% [markdown] question="regularization-05" points=8 minutes=15 level="hard" kind="derive" objective="RG3"
 # Weights in front of a normalization are trained with SGD and decay. In the balance
@@ -174,14 +175,14 @@ rise = settled / right_after
 
 # %% [markdown] answer="regularization-05"
 # 1. Before: $\sqrt{2\eta\lambda} = {before:.3f}°$. A step turns the weights by about
-#    $\eta\|\nabla L\|/\|w\| = \eta G/\|w\|^2$. At the drop $\eta$ changes at once and the
-#    length does not, so the angle is divided by {drop:d}: {right_after:.3f}°. In the new balance
-#    $\sqrt{2\eta\lambda}$ has lost only $\sqrt{{drop:d}}$: {settled:.3f}°.
+#    $\eta\|\nabla L\|/\|w\| = \eta G/\|w\|^2$. At the drop $\eta$ changes at once and the length does not, so
+#    the angle is divided by {drop:d}: {right_after:.3f}°. In the new balance $\sqrt{2\eta\lambda}$ has lost
+#    only $\sqrt{{drop:d}}$: {settled:.3f}°.
 # 2. $1/(4\eta\lambda) = {clock:,.0f}$ steps with the new rate.
 # 3. Small turns let the weights settle into the valley: the loss falls. Then the length shrinks toward its
-#    new balance, since $\|w\|^4$ goes with $\eta$. Shorter weights have
-#    larger gradients, the turns grow by a factor of {rise:.2f}, and with them the noise. The effective rate
-#    recovers although nobody touched the schedule.
+#    new balance, since $\|w\|^4$ goes with $\eta$. Shorter weights have larger gradients, the turns grow by a
+#    factor of {rise:.2f}, and with them the noise. The effective rate recovers although nobody touched the
+#    schedule.
 
 # %% [markdown] question="regularization-06" points=5 minutes=8 level="medium" kind="derive" objective="RG4"
 # Near a minimum the loss is $\tfrac12hw^2$ with $h = {h:g}$. The penalty $\mu\|\nabla L\|^2$ is added.
@@ -216,17 +217,16 @@ assert shrinks(0.98 * limit, 0.0) and not shrinks(0.98 * limit, half)
 # 1. $\nabla L = hw$, so the penalty is $\mu h^2w^2$ and the sum $\tfrac12(h + 2\mu h^2)\,w^2$: a steeper
 #    parabola. The limit is $\dfrac{2}{h + 2\mu h^2}$.
 # 2. $2\mu h^2 = h$, that is $\mu = \dfrac1{2h} = {half:g}$. The limit falls from {limit:g} to {halved:g}.
-# 3. It diverges: the step that was just short enough is too long for the steeper loss. A penalty asks the
-#    optimizer to go to flatter places; it makes the way there
-#    steeper.
+# 3. It diverges: the step that was just short enough is too long for the steeper loss. A gradient penalty
+#    asks the optimizer to go to flatter places, and makes the way there steeper.
 
 # %% [markdown] question="regularization-07" points=4 minutes=6 level="easy" kind="choose" objective="RG4"
-# A ReLU network of {depth:d} layers has He's weights and dropout behind every layer, which keeps a unit
-# with probability $p$ (the kept ones are divided by $p$).
+# A ReLU network of {depth:d} layers has He's weights and dropout behind every layer, which keeps a unit with
+# probability $p$ (the kept ones are divided by $p$).
 #
 # At initialization, in training mode, the norm of the gradient is to grow by no more than a factor of
-# {allowed:g} over all layers. Which $p$ are
-# allowed? How large is the growth at the customary $p = {usual:g}$?
+# {allowed:g} over all layers. Which $p$ are allowed? How large is the growth at the customary
+# $p = {usual:g}$?
 
 # %%
 depth, allowed, usual = 60, 10.0, 0.5
@@ -239,22 +239,20 @@ assert abs((mask * delta).square().sum() / delta.square().sum() * keep - 1) < 0.
 
 # %% [markdown] answer="regularization-07"
 # On the way back the gradient meets the same mask, which is $1/p$ with probability $p$ and 0 otherwise. Its
-# mean square is $1/p$, so each layer multiplies the squared norm by
-# $1/p$, and the norm grows by $p^{-L/2}$. This is at most {allowed:g} for
-# $p \ge {allowed:g}^{-2/L} = {least:.3f}$.
+# mean square is $1/p$, so each layer multiplies the squared norm by $1/p$, and the norm grows by $p^{-L/2}$.
+# This is at most {allowed:g} for $p \ge {allowed:g}^{-2/L} = {least:.3f}$.
 #
 # At $p = {usual:g}$ it is ${growth:.1e}$. He's rule was made for a network without masks. In a deep network
-# dropout belongs in few layers, or nearly nothing may be
-# dropped.
+# dropout belongs in few layers, or nearly nothing may be dropped.
 
 # %% [markdown] question="regularization-08" points=6 minutes=10 level="hard" kind="derive" objective="RG4"
-# Spectral normalization replaces each weight matrix by $c\,W/\|W\|$ before the forward pass, with $\|W\|$
-# the largest singular value. For a wide square Gaussian matrix of variance
-# $\sigma_w^2/N$ it is about $2\sigma_w$.
+# Spectral normalization replaces each weight matrix by $c\,W/\|W\|$ before the forward pass, with $\|W\|$ the
+# largest singular value. For a wide square Gaussian matrix of variance $\sigma_w^2/N$ it is about
+# $2\sigma_w$.
 #
 # 1. Which $\sigma_w$ does the layer effectively have, and does the scale of the initial weights matter?
 # 2. Which $c$ makes a ReLU network critical?
-# 3. With $c = 1$, which part of the norm of $\delta$ is left after {depth:d} ReLU layers?
+# 3. With $c = 1$, what part of the norm of $\delta$ is left after {depth:d} ReLU layers?
 
 # %%
 depth, eight = 12, 2**3
@@ -274,18 +272,17 @@ assert abs(torch.stack(rate).mean() / chi - 1) < 0.1
 # %% [markdown] answer="regularization-08"
 # 1. $\sigma_w$ becomes $c\,\sigma_w/(2\sigma_w) = c/2$. The initial scale cancels.
 # 2. $\chi = \tfrac12\sigma_w^2 = c^2/{eight:d} = 1$ gives $c = 2\sqrt2 = {c:.3f}$.
-# 3. $\chi = 1/{eight:d}$, and ${left:.1e}$ of the norm is left. To forbid every direction to grow is far
-#    below what the typical direction needs, and the ReLU takes its half
-#    besides.
+# 3. $\chi = 1/{eight:d}$, and ${left:.1e}$ of the norm is left. No direction may grow, so the typical one is
+#    halved in every layer, and the ReLU takes half of the square besides.
 
 # %% [markdown] question="regularization-09" points=5 minutes=9 level="medium" kind="compute" objective="RG1"
-# In one step the loss gradient of a weight vector has norm {loss_norm:g} and is perpendicular to the
-# weights, which have norm {length:g}. The decay is $\lambda = {lam:g}$ and gradients are clipped
-# to $\tau = {tau:g}$, with plain gradient descent.
+# In one step the loss gradient of a weight vector has norm {loss_norm:g} and is perpendicular to the weights,
+# which have norm {length:g}. The decay is $\lambda = {lam:g}$ and gradients are clipped to $\tau = {tau:g}$,
+# with plain gradient descent.
 #
-# Compare two programs: (a) the penalty $\tfrac\lambda2\|w\|^2$ is part of the loss, and the whole gradient
-# is clipped; (b) the loss gradient is clipped, and `weight_decay` adds $\lambda w$ afterwards. By
-# how much does each pull at the weights, and in which is the decay weakened while gradients are large?
+# Compare two programs: (a) the penalty $\tfrac\lambda2\|w\|^2$ is part of the loss, and the whole gradient is
+# clipped; (b) the loss gradient is clipped, and `weight_decay` adds $\lambda w$ afterward. By how much does
+# each pull at the weights, and in which is the decay weakened while gradients are large?
 
 # %%
 loss_norm, length, lam, tau = 99.0, 10.0, 0.1, 1.0
@@ -306,8 +303,8 @@ assert abs(length - w[0].item() - outside) < 1e-6
 # %% [markdown] answer="regularization-09"
 # The pull of the decay is $\lambda\|w\| = {pull:g}$.
 #
-# (a) The whole gradient has the norm $\sqrt{{loss_norm:g}^2 + {pull:g}^2} = {total:.3f}$ and is multiplied
-# by {factor:.4f}. Of the pull {inside:.4f} is left.
+# (a) The whole gradient has the norm $\sqrt{{loss_norm:g}^2 + {pull:g}^2} = {total:.3f}$ and is multiplied by
+# {factor:.4f}. Of the pull {inside:.4f} is left.
 #
 # (b) The loss gradient is clipped to {tau:g}, and the pull is added in full: {outside:g}, which is
 # {ratio:.0f} times as much.
