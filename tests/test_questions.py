@@ -234,9 +234,8 @@ def test_make_questions_is_a_command():
     """It hands on the names that were picked; a wrong one is one clear line and no traceback."""
     if shutil.which("make") is None:
         pytest.skip("no make here")
-    shown = subprocess.run(
-        ["make", "--no-print-directory", "-n", "questions", "PICK=a-01 b-02"], cwd=ROOT, capture_output=True, text=True
-    )
+    command = ["make", "--no-print-directory", "-n", "questions", "PICK=a-01 b-02"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert shown.stdout.rstrip().endswith("tools/questions.py a-01 b-02")
     command = [sys.executable, "tools/questions.py", "chain-rule-77"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
