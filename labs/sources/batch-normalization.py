@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab: batch normalization
 #
-# You write batch normalization forward, backward and for evaluation, and train sixteen networks with it at a learning rate that kills the same sixteen without it. Then you make them deep, and batch normalization becomes the illness. You measure how fast, predict it, and work out the cure. The two before-and-afters at the end are yours.
+# You write batch normalization forward, backward and for evaluation, and train sixteen networks with it at a learning rate that kills the same sixteen without it. Then you make them deep, and batch normalization becomes the illness. You measure how fast the gradient grows, predict it, and work out the cure. The two before-and-afters at the end are yours.
 #
 # | | |
 # |---|---|
@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from blowup.checks import exercise, needs
 from blowup.data import load
 from blowup.figures import CURED, ILL, INK, label, plot_band, style
+from blowup.theory import batch_norm_growth
 
 style()
 SEEDS, WIDTH, CLASSES, EPS = 16, 32, 10, 1e-5
@@ -218,7 +219,7 @@ with exercise("batch_norm_backward, other sizes") as check:
 # %% [markdown]
 # ## 3. When the batch is gone
 #
-# In evaluation an image is asked alone, and its answer must not depend on who else is asked. So the layer keeps running statistics. In **training** it normalizes by the batch, as above, and afterwards does as PyTorch does:
+# In evaluation a single image may come, and its answer must not depend on the others of its batch. So the layer keeps running statistics. In **training** it normalizes by the batch, as above, and afterwards does as PyTorch does:
 #
 # $$\text{running} \leftarrow 0.9\cdot\text{running} + 0.1\cdot\text{of this batch},$$
 #
@@ -308,7 +309,7 @@ with needs("batch_norm", "batch_norm_backward", "batch_norm_layer"):
 # %% [markdown]
 # ## 4. The brake
 #
-# How can such steps be survived? Multiply the weights $w$ of a normalized unit by any $c > 0$: nothing changes behind it. So the gradient has no component along $w$: **it stands at a right angle to the weights.** Predict what one plain step $w \leftarrow w - \eta\,g$ does to the length of $w$, and by how many degrees it turns it.
+# How do the networks survive such steps? Multiply the weights $w$ of a normalized unit by any $c > 0$: nothing changes behind it. So the gradient has no component along $w$: **it stands at a right angle to the weights.** Predict what one plain step $w \leftarrow w - \eta\,g$ does to the length of $w$, and by how many degrees it turns it.
 
 # %% nbgrader={"grade_id": "brake", "solution": true}
 def brake(length, gradient, lr):
@@ -355,7 +356,7 @@ with exercise("brake, other steps") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A step that is far too long leaves long weights behind. Behind a normalization weights twice as long have half the gradient, so the next step turns them by little. The layer brakes itself.
+# A step that is far too long leaves long weights behind. In front of a normalization weights twice as long have half the gradient, so the next step turns them by little. The layer brakes itself.
 #
 # ## 5. Deep: which illness?
 #
@@ -371,7 +372,7 @@ with needs("batch_norm", "batch_norm_backward", "batch_norm_layer"):
 #
 # - above 100: `"growing product"`;
 # - below 1/100: `"vanishing product"`;
-# - in between: `"level"`. Then the product is well, and if a network dies all the same, look at the length of its steps first.
+# - in between: `"level"`. Then the product is healthy, and if a network dies all the same, look at the length of its steps first.
 
 # %% nbgrader={"grade_id": "diagnose", "solution": true}
 def diagnose(norms):
@@ -412,7 +413,7 @@ with needs("diagnose"):
 #
 # ## 6. Measure the growth
 #
-# How fast does it grow? For each network, take the natural logarithm of the **squared** norm in the first layer over that in the last, and divide by the number of layers it had to pass. That is one number for each network. Return their mean, and its standard error: their standard deviation (with $n-1$) over $\sqrt n$.
+# How fast does it grow? For each network, take the natural logarithm of the **squared** norm in the first layer over that in the last, and divide by the number of steps from one layer to the next, one fewer than there are layers. That is one number for each network. Return their mean, and its standard error: their standard deviation (with $n-1$) over $\sqrt n$.
 
 # %% nbgrader={"grade_id": "growth", "solution": true}
 def growth(norms):
@@ -431,7 +432,7 @@ with exercise("growth") as check:
     example = torch.tensor([[8.0, 4.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
     mean, error = growth(example)
     check.close(mean, math.log(2), "the mean for doubling in one network and rest in the other", hint="of the square")
-    hint = "the two values are ln 4 and 0; four layers have three gaps"
+    hint = "the two values are ln 4 and 0; four layers are three steps apart"
     check.close(error, math.log(2), "the standard error of these two values", hint=hint)
 ### BEGIN HIDDEN TESTS
 with exercise("growth, other networks") as check:
@@ -446,7 +447,7 @@ with exercise("growth, other networks") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Measure it on random networks, wide ones and with large batches, as the theory wants them. The first layers are left out: random inputs have no mean to lose there.
+# Measure it on random networks, wide ones and with large batches, as the theory wants them. The first three layers are left out, because random inputs have no mean to lose there, and so are the last three.
 
 # %%
 def random_norms(slope, depth=24, batch=96, width=96):
@@ -461,9 +462,11 @@ def random_norms(slope, depth=24, batch=96, width=96):
 with needs("batch_norm", "batch_norm_backward", "batch_norm_layer", "growth"):
     mean, error = growth(random_norms(slope=0.0))
     print(f"measured: the squared gradient grows by exp({mean:.3f} ± {error:.3f}) = {math.exp(mean):.3f} in each layer")
-    print(f"theory:   π / (π − 1) = {math.pi / (math.pi - 1):.3f} for large batches, about 1 % more for batches of 96")
+    print(f"theory:   π / (π − 1) = {math.pi / (math.pi - 1):.3f} for large batches, {batch_norm_growth(96):.3f} for 96")
 
 # %% [markdown]
+# The second number of the theory is an average over networks. A typical network lies a little below its average, and your growth, a mean of logarithms, is that of a typical one.
+#
 # ## 7. Predict it for any slope
 #
 # Batch normalization multiplies the squared gradient by $\chi = \mathbb E[\varphi'(u)^2]\,/\operatorname{Var}[\varphi(u)]$ in each layer, with $u$ a standard Gaussian. For the ReLU this is $\pi/(\pi-1)$. Now the leaky ReLU: $\varphi(u) = u$ for $u > 0$ and $a\,u$ for $u < 0$. Derive $\chi(a)$ on paper: half of the Gaussian lies on either side, and $\mathbb E\max(u,0) = 1/\sqrt{2\pi}$. Check yourself at both ends: what must come out for $a = 0$, and what for $a = 1$?
@@ -562,7 +565,7 @@ with needs("batch_norm", "batch_norm_backward", "batch_norm_layer", "predicted_g
         plot_band(ax, layers, norms / norms[:, -1:], color=color, linestyle=line, label=name)
         law = predicted_growth(slope) ** ((40 - layers) / 2)
         ax.plot(layers, law, ":", color=INK, linewidth=1.2, label="predicted" if slope == 0 else None)
-    title = "Forty layers with batch norm: bend them less"
+    title = "Forty layers with batch norm: less bend, less growth"
     label(ax, title, "layer (the gradient travels to the left)", "‖∂L/∂z‖, last layer = 1", log="y")
     plt.show()
 
@@ -610,8 +613,8 @@ with exercise("benefit, other results") as check:
 
 # %%
 with needs("batch_norm", "batch_norm_backward", "batch_norm_layer", "slope_for"):
-    pairs = (plain, "no norm", normed, "batch norm"), (deep, "ReLU", treated, f"slope {a:.2f}")
-    titles = "Eight layers: batch norm is the cure", "Forty layers: batch norm is the illness"
+    pairs = (plain, "no norm", normed, "batch norm"), (deep, "batch norm, ReLU", treated, f"batch norm, slope {a:.2f}")
+    titles = "Eight layers: batch norm cures", "Forty layers: it kills, a slope cures"
     fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.7), sharey=True)
     for ax, title, (before, ill, after, cured) in zip(axes, titles, pairs):
         records = 10 * torch.arange(before.shape[1])
@@ -627,4 +630,4 @@ with needs("batch_norm", "batch_norm_backward", "batch_norm_layer", "slope_for")
 # A friend trains a ReLU network of sixty layers with batch normalization. It learns nothing. She has been told that normalized networks cannot explode, so she suspects the initialization and starts again from weights ten times smaller. Then she tries batches of 4 instead of 32. Say in four to seven sentences what each of the two changes does to the gradient of the first layer, why, and what you would change instead.
 
 # %% [markdown] nbgrader={"grade_id": "paragraph", "solution": true, "grade": true, "points": 3}
-# Smaller weights change nothing about the growth: each normalization divides the scale out again, so the factor π/(π − 1) per layer for the squared gradient contains no scale, and the first layer's gradient stays about 1.47³⁰, some 100,000 times the last one's. (Weights ten times shorter have gradients ten times longer in all layers behind a normalization, so the steps even get worse.) Batches of 4 make it explode faster: the deviation of so few examples fluctuates, the gradient carries its inverse, and the factor per layer rises to about three. It is a Jacobian product that grows, and not a step that is too long, so I would change the factor or the number of factors: fewer layers, an activation closer to a straight line, skip connections, or another normalization. (One point each for: the scale cancels, so the growth stays; smaller batches make it worse, and why; a cure that acts on the product.)
+# Smaller weights change nothing about the growth: each normalization divides the scale out again, so the factor π/(π − 1) per layer for the squared gradient contains no scale, and the first layer's gradient stays about 1.47³⁰ times the last one's, a factor of 100,000 or more. (Ten times shorter weights do not get shorter gradients, so each step even turns them further.) Batches of 4 make it explode faster: the deviation of so few examples fluctuates, the gradient carries its inverse, and the factor per layer rises from about 1.5 to between two and three. It is a Jacobian product that grows, and not a step that is too long, so I would change the factor or the number of factors: fewer layers, an activation closer to a straight line, skip connections, or another normalization. (One point each for: the scale cancels, so the growth stays; smaller batches make it worse, and why; a cure that acts on the product.)

@@ -68,7 +68,7 @@ print("float64:", torch.linalg.vector_norm(torch.full((4,), 1e200, dtype=torch.f
 #
 # $$\lVert t\rVert = m\,\Big\lVert \frac{t}{m}\Big\rVert, \qquad m = \max_i |t_i| .$$
 #
-# A tensor of zeros must give 0, not 0/0. Where an entry is inf or nan, the norm is no number either: return inf or nan.
+# A tensor of zeros must give 0, not 0/0. Where an entry is inf or nan, the norm is not finite either: return inf or nan.
 
 # %% nbgrader={"grade_id": "safe_norm", "solution": true}
 def safe_norm(t):
@@ -154,7 +154,7 @@ with exercise("vital_signs, other tensors") as check:
 # Nobody wants to rewrite a network in order to measure it. A **hook** is a function of yours that torch calls on its way.
 #
 # - `module.register_forward_hook(f)` calls `f(module, inputs, output)` after each forward pass of the module. It returns a *handle*: `handle.remove()` ends it.
-# - `tensor.register_hook(f)` calls `f(gradient)` once the backward pass knows the gradient of the loss by that tensor. If `f` returns a tensor, that *replaces* the gradient. A monitor returns `None`, and changes nothing.
+# - `tensor.register_hook(f)` calls `f(gradient)` once the backward pass knows the gradient of the loss with respect to that tensor. If `f` returns a tensor, that *replaces* the gradient. A monitor returns `None`, and changes nothing.
 #
 # A short demonstration:
 
@@ -266,7 +266,7 @@ with exercise("watch, other networks") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now your monitor goes to work. `train` is a usual loop with `watch` around it and one more reading: the **update ratio**, the length of a layer's step divided by the length of its weights. A gradient's own size depends on the units of the loss. The ratio is free of them, and it is what a step does.
+# Now your monitor goes to work. `train` is a usual loop with `watch` around it and two more readings. One is what most tools log, the norm of the weights' gradients. The other is the **update ratio**, the length of a layer's step divided by the length of its weights. A gradient's own size depends on the units of the loss. The ratio is free of them, and it is what a step does.
 
 # %%
 def losses(logits, y):
@@ -281,7 +281,7 @@ def train(model, lr=0.02, steps=60, seed=0, factor=1.0):
     weights = [m.weight for m in model if isinstance(m, Stacked)]
     log, handles = watch(model, Stacked, vital_signs)
     optimizer, rng = torch.optim.SGD(model.parameters(), momentum=0.9), torch.Generator().manual_seed(seed)
-    curve, ratio = [], []
+    curve, ratio, total = [], [], []
     for k in range(steps):
         chosen = torch.randint(len(x_train), (len(weights[0]), 32), generator=rng)
         loss = losses(model(x_train[chosen]), data.y_train[chosen])
@@ -291,19 +291,23 @@ def train(model, lr=0.02, steps=60, seed=0, factor=1.0):
         optimizer.param_groups[0]["lr"] = rate(k) / factor
         optimizer.step()
         curve.append(loss.detach())
+        total.append(torch.stack([safe_norm(w.grad) for w in weights], 1).square().sum(1).sqrt())
         ratio.append(torch.stack([safe_norm(w.detach() - b) / safe_norm(b) for w, b in zip(weights, before)], 1))
     for handle in handles:
         handle.remove()
-    return chart(log, curve, ratio)
+    return chart(log, curve, ratio, total)
 
 
 # %%
-def chart(log, curve, ratio):
-    """The log as tensors: norm, nonfinite, zero, ratio (networks, steps, layers), and loss (networks, steps)."""
+def chart(log, curve, ratio, total):
+    """The log as tensors: norm, nonfinite, zero, ratio (networks, steps, layers); loss, total (networks, steps).
+
+    total is the norm of the weights' gradients of all layers together.
+    """
     signs = torch.stack([torch.stack(readings, 1) for readings in log.values()], 2)  # (networks, steps, layers, 3)
     norm, nonfinite, zero = signs.unbind(-1)
     seen = {"norm": norm, "nonfinite": nonfinite, "zero": zero}
-    return seen | {"ratio": torch.stack(ratio, 1), "loss": torch.stack(curve, 1)}
+    return seen | {"ratio": torch.stack(ratio, 1), "loss": torch.stack(curve, 1), "total": torch.stack(total, 1)}
 
 
 # %% [markdown]
@@ -379,7 +383,7 @@ with exercise("growth_per_layer, other gains") as check:
 #
 # The rate is their mean, and its standard error is $s/\sqrt n$, with $s$ their standard deviation ($n-1$ in the denominator of the variance) and $n$ how many there are. Why not a straight line through the logarithms? Because each layer multiplies what the one above handed down, and so the *logarithms* wander off together, while their *differences* are nearly independent, as $s/\sqrt n$ asks for.
 #
-# A norm may be 0, inf or nan. A difference that is not finite is left out. With fewer than two left there is no error to state: both results are nan then (0/0 gives that by itself).
+# A norm may be 0, inf or nan. A difference that is not finite is left out. With fewer than two left there is no error to state: return nan for both then. (0/0 gives nan by itself, but the mean of a single difference is a number.)
 
 # %% nbgrader={"grade_id": "growth", "solution": true}
 def growth(norms):
@@ -406,6 +410,8 @@ with exercise("growth") as check:
     check.close(rate[0], 1.5, "the rate of norms e³, 1, 1", hint="the mean of 3 and 0")
     check.close(error[0], 1.5, "its error", hint="s is 3/√2 here, with n - 1 = 1, and n is 2")
     check.true(rate[1].isnan() and error[1].isnan(), "a rate from inf, 1, 0 is nan", hint="no difference is finite")
+    rate, error = growth(torch.tensor([2.0, 1.0, 0.0]))
+    check.true(rate.isnan() and error.isnan(), "a rate from 2, 1, 0 is nan", hint="one finite difference has no error")
 ### BEGIN HIDDEN TESTS
 with exercise("growth, other norms") as check:
     rng = torch.Generator().manual_seed(6)
@@ -538,14 +544,20 @@ def made_up(steps=6, **changes):
     return signs
 
 
+def heard(signs, limits):
+    """What your alarm says; a list is as good as a tuple."""
+    said_now = alarm(signs, limits)
+    return tuple(said_now) if isinstance(said_now, list) else said_now
+
+
 with exercise("alarm") as check:
     bounds = {"product": 0.2, "vanishing": 0.3, "step": 0.1}
-    check.equal(alarm(made_up(), bounds), ("healthy", None), "the word for a healthy run", hint="return both")
-    check.equal(alarm(made_up(ratio={2: 0.5, 4: 0.5}), bounds), ("step", 2), "the word for a ratio of 0.5 at step 2")
-    check.equal(alarm(made_up(growth={3: 0.5}), bounds), ("product", 3), "the word for a growth of 0.5 ± 0.1")
-    check.equal(alarm(made_up(growth={3: 0.3}), bounds), ("healthy", None), "the word for a growth of 0.3 ± 0.1")
+    check.equal(heard(made_up(), bounds), ("healthy", None), "the word for a healthy run", hint="return both")
+    check.equal(heard(made_up(ratio={2: 0.5, 4: 0.5}), bounds), ("step", 2), "the word for a ratio of 0.5 at step 2")
+    check.equal(heard(made_up(growth={3: 0.5}), bounds), ("product", 3), "the word for a growth of 0.5 ± 0.1")
+    check.equal(heard(made_up(growth={3: 0.3}), bounds), ("healthy", None), "the word for a growth of 0.3 ± 0.1")
     both = made_up(ratio={1: 0.5}, growth={2: -9.0})
-    check.equal(alarm(both, bounds), ("step", 1), "the word for a long step, then vanishing", hint="the first decides")
+    check.equal(heard(both, bounds), ("step", 1), "the word for a long step, then vanishing", hint="the first decides")
 ### BEGIN HIDDEN TESTS
 with exercise("alarm, other runs") as check:
     high = {"growth": 5.0, "nonfinite": 0.2, "ratio": 7.0}
@@ -561,9 +573,9 @@ with exercise("alarm, other runs") as check:
         ({"growth": {2: 3.0}, "error": {2: 2.0}}, ("healthy", None)),
     ]
     for changes, answer in cases:
-        check.equal(alarm(made_up(9, **changes), bounds), answer, f"the word for {changes}")
+        check.equal(heard(made_up(9, **changes), bounds), answer, f"the word for {changes}")
     tight = {"product": -0.5, "vanishing": 1.0, "step": 1.0}
-    check.equal(alarm(made_up(), tight), ("product", 0), "the word at other limits")
+    check.equal(heard(made_up(), tight), ("product", 0), "the word at other limits")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -637,7 +649,7 @@ with needs("growth", "choose_limit", "alarm", "false_alarms"):
     table = [[sum(word == w for w, _ in said[name]) for word in runs] for name in runs]
     fig, ax = plt.subplots(figsize=(6.4, 3.4))
     heat_map(ax, table, [f"{name} ({len(said[name])})" for name in runs], list(runs))
-    label(ax, "Your monitor's word for each network", "what it said", "what was wrong", legend=False)
+    label(ax, "Your monitor tells the illnesses apart", "what it said", "what was wrong", legend=False)
     plt.show()
     share = 1 - table[0][0] / 32
     print(f"false alarms: {share:.3f} ± {math.sqrt(share * (1 - share) / 32):.3f}")
@@ -703,13 +715,13 @@ def draw_run(upper, lower, seen, i, name, told):
     """The whole run of network i: norms over layers and steps, its loss, and the alarm."""
     word, k = told[i]
     power = seen["norm"][i, :, :-1].clamp(1e-6, 1e6).log10().T
-    where = {"origin": "lower", "aspect": "auto", "extent": (-1, 59, 0.5, 12.5)}
+    where = {"origin": "lower", "aspect": "auto", "extent": (-0.5, 59.5, 0.5, 12.5)}
     image = upper.imshow(power, cmap="magma", vmin=-3, vmax=1.5, **where)
     label(upper, name + ("" if k is None else f": “{word}”, step {k}"), "", "hidden layer", legend=False)
     upper.grid(False)
     lower.plot(seen["loss"][i], color=CURED if k is None else ILL, label="loss")
     lower.axhline(math.log(10), color=INK, linestyle=":", linewidth=1, label="a guess")
-    label(lower, "", "step", "training loss", log="y", legend=False, ylim=(0.5, 60))
+    label(lower, "", "step", "training loss", log="y", legend=False, xlim=(-2, 59.5), ylim=(0.5, 60))
     for ax in (upper, lower) if k is not None else ():
         ax.axvline(k, color="white" if ax is upper else INK, linestyle="--", linewidth=1.8, label="your alarm")
     return image
@@ -717,7 +729,7 @@ def draw_run(upper, lower, seen, i, name, told):
 
 # %%
 with needs("growth", "choose_limit", "alarm"):
-    fig, axes = plt.subplots(2, 3, figsize=(9.6, 5.2), sharex="col", sharey="row", height_ratios=(3, 2))
+    fig, axes = plt.subplots(2, 3, figsize=(10.2, 5.2), sharex="col", sharey="row", height_ratios=(3, 2))
     for k, (name, title) in enumerate((("healthy", "Healthy"), ("product", "Too large"), ("step", "Too fast"))):
         image = draw_run(*axes[:, k], runs[name], 0, title, said[name])
     axes[1, 1].legend(fontsize=9, loc="upper right")
@@ -737,11 +749,23 @@ with needs("growth", "choose_limit", "alarm"):
         print(f"{zero:.0f} % of δ exactly zero at last; {lost} losses that became inf or nan")
 
 # %% [markdown]
-# Look at the right ends of the two sick runs. Both have gone dark: the long steps drove the units into saturation, where slopes are tiny or exactly zero, and *now* the gradients vanish. Somebody who begins to measure when the loss has gone would call both of them "vanishing", and treat them for it. That is why the first alarm decides.
+# Look at the right ends of the two sick runs. Both have gone dark, at least in the first layers: the long steps drove the units into saturation, where slopes are tiny or exactly zero, and *now* the gradients vanish. Somebody who begins to measure when the loss has gone would call both of them "vanishing", and treat them for it. That is why the first alarm decides.
 #
 # ## 9. In a few sentences
 #
-# A colleague has written this monitor: "stop the run if the total norm of the weights' gradients exceeds 1, or if the loss is nan". Say in four to eight sentences which of your measurements speak against each half of it, what it would have said of the product network and of the warm-up, and what you would log instead, with which limit.
+# A colleague has written this monitor: "stop the run if the total norm of the weights' gradients exceeds 1, or if the loss is nan". Try it on your runs.
+
+# %%
+with needs("safe_norm", "vital_signs", "watch"):
+    for name in ("healthy", "product", "step"):
+        over, lost = runs[name]["total"] > 1, runs[name]["loss"].isnan().any(1)
+        rings = over.any(1)
+        first = over.float().argmax(1)[rings].median()
+        print(f"{name:>8}: norm above 1 in {rings.sum()} of {len(rings)} runs, ", end="")
+        print(f"in the median first at step {first:.0f}; {lost.sum()} losses that became nan")
+
+# %% [markdown]
+# Say in four to eight sentences which of your measurements speak against each half of it, what it would have said of the product network and of the warm-up, and what you would log instead, with which limit.
 
 # %% [markdown] nbgrader={"grade_id": "paragraph", "solution": true, "grade": true, "points": 3}
-# A norm of 1 means nothing by itself: with the loss multiplied by 1,024 the same training, bit for bit, had norms a thousand times larger, so the first half rings or not according to the units of the loss. A total of the weights' gradients also hides the profile over the layers, which in a ReLU network is flat whatever its gain, while δ doubles from layer to layer. The second half comes too late or never. The tanh networks with weights four times too large have a loss near that of a guess at the start and never a nan, and the growth of δ gave them away at step 0. In the warm-up the update ratio passed its limit many steps before the loss went, and nothing became nan at all. I would log the norm of δ for each layer, the share of entries that are not finite, and the update ratio, take growth per layer with its standard error, and set each limit at the largest value that n healthy runs of my own network reached, which rings falsely in one run out of n + 1. (One point each for: the level of a norm depends on units, or hides the profile; nan comes late or not at all, with a measurement; a quantity free of units and a limit from healthy runs with its false-alarm rate.)
+# A norm of 1 means nothing by itself: with the loss multiplied by 1,024 the same training, bit for bit, had norms a thousand times larger, so the first half rings or not according to the units of the loss. On my runs it stopped the product network at step 0 and the warm-up after a few steps, but all 32 healthy networks, too, half of them by step 7. A total of the weights' gradients also hides the profile over the layers, which in a ReLU network is flat whatever its gain, while δ doubles from layer to layer. The second half comes too late or never. The tanh networks with weights four times too large have a loss near that of a guess at the start and never a nan, and the growth of δ gave them away at step 0. In the warm-up the update ratio passed its limit many steps before the loss went, and nothing became nan at all. I would log the norm of δ for each layer, the share of entries that are not finite, and the update ratio, take growth per layer with its standard error, and set each limit at the largest value that n healthy runs of my own network reached; each limit then rings falsely in one healthy run out of n + 1. (One point each for: the level of a norm depends on units, or hides the profile, or stops healthy runs; nan comes late or not at all, with a measurement; a quantity free of units and a limit from healthy runs with its false-alarm rate.)

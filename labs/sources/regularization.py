@@ -232,7 +232,7 @@ with exercise("half_life, with momentum") as check:
 # %% [markdown]
 # ## 5. Where smaller weights do not mean calmer steps
 #
-# Behind a normalization the loss does not see the length of $w$. The gradient is then perpendicular to $w$, and its norm is $G/\lVert w\rVert$: short weights have *large* gradients. Take plain SGD without momentum and a constant $G$. By Pythagoras
+# In front of a normalization, the loss does not see the length of $w$. The gradient is then perpendicular to $w$, and its norm is $G/\lVert w\rVert$: short weights have *large* gradients. Take plain SGD without momentum and a constant $G$. By Pythagoras
 #
 # $$\lVert w'\rVert^2 = (1-\eta\lambda)^2\lVert w\rVert^2+\frac{\eta^2G^2}{\lVert w\rVert^2}.$$
 #
@@ -415,8 +415,8 @@ def log_stretch(album):
 with needs("sgd_step", "spectral_norm"):
     stretch = {"no decay": log_stretch(free), "decay 0.02": log_stretch(decayed)}
     for name, values in stretch.items():
-        print(f"{name:10}: the network can stretch by 10^{values[:, 0].median():.1f} at step 0,", end=" ")
-        print(f"by 10^{values[:, 5].median():.1f} at step 50, by 10^{values[:, 10].median():.1f} at step 100")
+        print(f"{name:10}: the network stretches by at most 10^{values[:, 0].median():.1f} at step 0,", end=" ")
+        print(f"10^{values[:, 5].median():.1f} at step 50, 10^{values[:, 10].median():.1f} at step 100")
 
 # %% [markdown]
 # ## 8. Measure the growth
@@ -457,13 +457,13 @@ with exercise("growth, of other lines") as check:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# In the first forty steps hardly any network is lost yet. Does the stretch grow already?
+# In the first forty steps hardly any network is lost yet. Does the product of the norms grow already?
 
 # %%
 with needs("sgd_step", "spectral_norm", "growth"):
     for name, values in stretch.items():
         mean, error = growth(10.0 * torch.arange(5), values[:, :5])
-        print(f"{name:10}: log₁₀ of the stretch changes by {100 * mean:+.2f} ± {100 * error:.2f} in a hundred steps")
+        print(f"{name:10}: log₁₀ of the product changes by {100 * mean:+.2f} ± {100 * error:.2f} in a hundred steps")
 
 # %% [markdown]
 # ## 9. A net under the rope
@@ -552,7 +552,7 @@ with needs("sgd_step", "keep", "spectral_norm"):
             plot_band(right, steps, stretch[name], color=color, linestyle=line, label=name)
     left.axhline(100 * (proteins.y_test == 0).float().mean(), color=INK, linestyle=":", linewidth=1)
     label(left, "Decay prevents the fall, a net softens it", "step", "test accuracy, %", ylim=(0, 103), legend=False)
-    label(right, "What grows before it", "step", "log₁₀ of the largest stretch", ylim=(0, 21), legend=False)
+    label(right, "The norms grow before the fall", "step", "log₁₀ of the product of the norms", ylim=(0, 21), legend=False)
     fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9.5)
     plt.show()
 
