@@ -10,7 +10,7 @@ from serve import shows
 PLACES = ("*.html", "teaching/*.html")
 PAGES = sorted(p.relative_to(SITE).as_posix() for place in PLACES for p in SITE.glob(place)) or ["index.html"]
 LOOKS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
-TABLES_BY_KEYBOARD = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
+SCROLLED_BY_KEYBOARD = """() => [...document.querySelectorAll(".pst-scrollable-table-container, pre")]
     .every(t => t.scrollWidth <= t.clientWidth || t.tabIndex === 0)"""  # the theme sees to it after a resize
 AXE = {
     "preload": False,  # it would fetch style sheets, which a page on disk may not
@@ -66,7 +66,7 @@ def test_a_page_is_accessible_and_fits(open_page, served, name):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
-        page.wait_for_function(TABLES_BY_KEYBOARD)
+        page.wait_for_function(SCROLLED_BY_KEYBOARD)
         overflow = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0, f"{name} scrolls sideways by {overflow} px at {width}"
         violations = Axe().run(page, options=AXE).response["violations"]
