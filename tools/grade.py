@@ -145,7 +145,8 @@ def mark_all(todo, lab, limits, sandboxed, out, jobs, done):
         for worker in workers:
             worker.terminate()  # its sandbox dies with it
         for worker in workers:
-            worker.join()
+            worker.join(5)
+            worker.kill()  # nothing happens to one that has ended
         raise
 
 
@@ -175,4 +176,9 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code == 130:
+        os._exit(code)  # the pool's thread may wait forever for workers that were stopped in mid-word
+    sys.exit(code)
