@@ -118,6 +118,8 @@ def test_every_lab_has_its_parts(lab):
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     for cell in answers_of(student):
         assert "raise NotImplementedError" in cell.source and '"""' in cell.source, cell.source
+    code = [cell.source for cell in student.cells if cell.cell_type == "code"]
+    assert max(source.count("\n") + 1 for source in code) <= 20
     checks = graded(notebook)
     assert len(checks) == len(answers(notebook)) >= 5
     for cell in checks:

@@ -75,7 +75,7 @@ def whole(short, cell_type, name):
     if "grade_id" not in short:
         raise ValueError(f"labs/sources/{name}.py: nbgrader metadata without a grade_id: {dict(short)}")
     full = {"schema_version": 3, "grade": False, "solution": False, "task": False} | dict(short)
-    full["locked"] = full["grade"] and not full["solution"]
+    full.setdefault("locked", full["grade"] and not full["solution"])
     full["cell_type"] = cell_type
     return full
 

@@ -216,7 +216,8 @@ def delta_norms(phi, slope, weights, biases, a, v):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "delta_norms_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "delta_norms_check_tools", "locked": true}
+# For the check below.
 def by_autograd(phi, weights, biases, a, v):
     """The same norms from torch: the slope of the loss by b_l is delta_l."""
     biases = biases.clone().requires_grad_()
@@ -236,6 +237,7 @@ def check_deltas(check, phi, slope, nets, depth, width, sigma_w, hint=None):
     check.close(got, expected, f"the norms of delta over {depth} layers", hint=hint)
 
 
+# %% nbgrader={"grade_id": "delta_norms_check", "grade": true, "points": 4}
 with exercise("delta_norms") as check:
     hint = "with one layer there is only φ′(z) ⊙ v"
     check_deltas(check, torch.sin, torch.cos, nets=2, depth=1, width=3, sigma_w=1.0, hint=hint)
@@ -489,12 +491,12 @@ def start(sigma_w, sigma_b):
     return [p.requires_grad_() for p in params]
 
 
+# %%
 def logits(params, x):
     """The outputs (seeds, batch, 10) of x (seeds, batch, 64)."""
     for W, b in zip(params[:-2:2], params[1:-2:2]):
         x = torch.nn.functional.hardswish(torch.baddbmm(b, x, W))
     return torch.baddbmm(params[-1], x, params[-2])
-
 
 # %%
 def training(sigma_w, sigma_b, steps=140, lr=0.007, momentum=0.9, batch=32):

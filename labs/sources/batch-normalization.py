@@ -248,7 +248,8 @@ def batch_norm_layer(z, gamma, beta, running, training):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "batch_norm_layer_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "batch_norm_layer_check_tools", "locked": true}
+# For the check below.
 def fresh(seeds, width):
     return {"mean": torch.zeros(seeds, 1, width), "variance": torch.ones(seeds, 1, width)}
 
@@ -262,6 +263,7 @@ def refuses_one(seeds, width):
     return False
 
 
+# %% nbgrader={"grade_id": "batch_norm_layer_check", "grade": true, "points": 4}
 with exercise("batch_norm_layer") as check:
     one, zero, running = torch.ones(1, 1, 1), torch.zeros(1, 1, 1), fresh(1, 1)
     y, _, _ = batch_norm_layer(torch.tensor([[[1.0], [3.0]]]), one, zero, running, training=True)

@@ -108,7 +108,8 @@ def deltas(W, a, dlogits):
 # The check begins with a network that you can do in your head: two layers of one neuron, weights 2 and 3, readout 4, activations 0.5 and 0.8. Then it asks autograd, in float64.
 
 
-# %% nbgrader={"grade_id": "deltas_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "deltas_check_tools_1", "locked": true}
+# For the check below.
 def by_autograd(W, b, x, y):
     """The deltas from torch: an own copy of the bias for every example, whose gradient is that example's δ."""
     own = [c.expand(-1, x.shape[1], -1).clone().requires_grad_() for c in b]
@@ -129,10 +130,13 @@ def check_deltas(check, seeds, batch, depth, width, sigma_w):
         check.close(got, expected, f"delta {name}", atol=1e-10, hint="a transposed W, and the slope of this layer")
 
 
+# %% nbgrader={"grade_id": "deltas_check_tools_2", "locked": true}
+# For the check below.
 def number(value):
     return torch.full((1, 1, 1), value)
 
 
+# %% nbgrader={"grade_id": "deltas_check", "grade": true, "points": 4}
 with exercise("deltas") as check:
     found = deltas([number(2.0), number(3.0), number(4.0)], [number(1.0), number(0.5), number(0.8)], number(1.0))
     check.equal(len(found), 3, "the number of deltas for two layers", hint="the readout's is the last")
@@ -167,7 +171,8 @@ def gradients(a, delta):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "gradients_check", "grade": true, "points": 2}
+# %% nbgrader={"grade_id": "gradients_check_tools", "locked": true}
+# For the check below.
 def check_gradients(check, seeds, batch, depth, width):
     rng = torch.Generator().manual_seed(batch)
     W, b = start(1.5, 0.5, depth, width, seeds, torch.float64)
@@ -186,6 +191,7 @@ def check_gradients(check, seeds, batch, depth, width):
             check.close(got[k], want[k], f"the gradient of {name} at place {k}", atol=1e-10, hint=hint)
 
 
+# %% nbgrader={"grade_id": "gradients_check", "grade": true, "points": 2}
 with exercise("gradients") as check:
     a, delta = [torch.tensor([[[1.0], [2.0]]])], [torch.tensor([[[10.0], [30.0]]])]
     dW, db = gradients(a, delta)
@@ -300,7 +306,8 @@ def predicted_rate(sigma_w, sigma_b):
 # Predict, then run: the check sends a small change through twelve random stacks of forty layers, 200 wide, and compares. (The change travels forward, which is easier to program. On its way it meets the same matrices and slopes as $\delta$ does, and so it grows at the same rate.) Four standard errors and 5 % for the finite width are allowed.
 
 
-# %% nbgrader={"grade_id": "predicted_rate_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "predicted_rate_check_tools", "locked": true}
+# For the check below.
 def measured_rate(sigma_w, sigma_b, width=200, nets=12, depth=40, skipped=10):
     """Growth of ln‖v‖, of a small change v, per layer and its standard error, once q no longer changes."""
     rng = torch.Generator().manual_seed(0)
@@ -315,6 +322,7 @@ def measured_rate(sigma_w, sigma_b, width=200, nets=12, depth=40, skipped=10):
     return rates.mean().item(), rates.std().item() / nets**0.5
 
 
+# %% nbgrader={"grade_id": "predicted_rate_check", "grade": true, "points": 4}
 with exercise("predicted_rate") as check:
     for sigma_w, sigma_b in ((2.5, 0.3), (1.0, 0.3)):
         run, its_error = measured_rate(sigma_w, sigma_b)

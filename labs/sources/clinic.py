@@ -71,6 +71,7 @@ def network(patient):
     return MLP(400, 10, **shape)
 
 
+# %%
 def run(patient, seeds=16, steps=60):
     """Train; returns loss and update ratio, (networks, steps), and test accuracy, (networks,)."""
     net, (x_train, x_test) = network(patient), INPUTS[patient["inputs"]]
@@ -89,7 +90,6 @@ def run(patient, seeds=16, steps=60):
         log["ratio"].append(longest(params, before))
     right = net(params, x_test.expand(len(loss), -1, -1)).argmax(-1) == data.y_test
     return {name: torch.stack(rows, 1) for name, rows in log.items()} | {"accuracy": right.double().mean(1)}
-
 
 # %%
 def loss_and_grads(net, params, x, y, scale=1.0):
@@ -129,6 +129,7 @@ def growth(patient, seeds=16):
     return (norms[0] / norms[-1]).log() / (len(norms) - 1)
 
 
+# %%
 def chart(name, patient, seen):
     """Print what the monitor says of a patient."""
     rate, ratio = growth(patient), seen["ratio"].median(0).values
@@ -138,7 +139,6 @@ def chart(name, patient, seen):
     first, last = seen["loss"].median(0).values[[0, -1]]
     print(f"    loss {first:.3g}, then {last:.3g}, accuracy {100 * seen['accuracy'].median():.0f} %")
     print("    " + ", ".join(f"{key} {getattr(value, '__name__', value)}" for key, value in patient.items()))
-
 
 # %% [markdown]
 # The six, as they came in. Patient E brought a step of its own, for training in float16: its loss is multiplied by 65,536, so that small gradients do not become zero.
@@ -164,6 +164,9 @@ PATIENTS = {
     "F": usual | {"activation": "sigmoid", "depth": 8},
 }
 before, after = {name: run(patient) for name, patient in PATIENTS.items()}, {}
+
+
+# %%
 for name, patient in PATIENTS.items():
     chart(name, patient, before[name])
 
@@ -185,7 +188,8 @@ def treat_a(patient):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "treat_a_check", "grade": true, "points": 2}
+# %% nbgrader={"grade_id": "treat_a_check_tools_1", "locked": true}
+# For the check below.
 def examine(check, name, treat, seeds=16):
     """Ask for one change, and whether the treated networks learn; returns the word and the treated run."""
     word, treated = treat(dict(PATIENTS[name]))
@@ -200,6 +204,8 @@ def examine(check, name, treat, seeds=16):
     return word, seen
 
 
+# %% nbgrader={"grade_id": "treat_a_check_tools_2", "locked": true}
+# For the check below.
 def second_opinion(name):
     """The illness, from measurements alone: the product over all layers, then the longest steps."""
     total = growth(PATIENTS[name]).mean() * (PATIENTS[name]["depth"] - 1)
@@ -218,12 +224,15 @@ def admitted(check, name, treat):
     print(f"{name}: {was:.0f} % right before, {now:.0f} % after")
 
 
+# %% nbgrader={"grade_id": "treat_a_check_tools_3", "locked": true}
+# For the check below.
 def discharged(check, name, treat, word):
     """The hidden test of a patient: the word, and eight networks that nobody has seen."""
     check.equal(treat(dict(PATIENTS[name]))[0], word, f"the diagnosis of {name}")
     examine(check, name, treat, range(100, 108))
 
 
+# %% nbgrader={"grade_id": "treat_a_check", "grade": true, "points": 2}
 with exercise("treat_a") as check:
     admitted(check, "A", treat_a)
 ### BEGIN HIDDEN TESTS

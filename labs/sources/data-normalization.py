@@ -212,7 +212,8 @@ def standardize(train, test):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "standardize_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "standardize_check_tools", "locked": true}
+# For the check below.
 def check_standardize(check, train, test):
     given, given_test = train.clone(), test.clone()
     z, z_test = standardize(given, given_test)
@@ -232,6 +233,7 @@ def check_standardize(check, train, test):
     check.close(z_test, expected, "the test table", atol=1e-6, hint="the training set's numbers, and 1 if constant")
 
 
+# %% nbgrader={"grade_id": "standardize_check", "grade": true, "points": 4}
 with exercise("standardize") as check:
     train_rows = torch.tensor([[1.0, 300.0, 5.0], [3.0, 100.0, 5.0], [5.0, 200.0, 5.0]])
     check_standardize(check, train_rows, torch.tensor([[3.0, 400.0, 6.0]]))

@@ -101,7 +101,8 @@ def bptt(params, x, states, dlogits):
 # %% [markdown]
 # The check compares with autograd, in float64, on sequences of four steps.
 
-# %% nbgrader={"grade_id": "bptt_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "bptt_check_tools", "locked": true}
+# For the check below.
 def by_autograd(params, x, y):
     """The same gradients from torch."""
     leaves = {name: p.clone().requires_grad_() for name, p in params.items()}
@@ -123,6 +124,7 @@ def check_bptt(check, seeds, batch, length, gain):
         check.close(grads[name], expected, f"the gradient of {name} over {length} steps", hint=hint)
 
 
+# %% nbgrader={"grade_id": "bptt_check", "grade": true, "points": 4}
 with exercise("bptt") as check:
     check_bptt(check, seeds=2, batch=3, length=1, gain=1.0)
     check_bptt(check, seeds=2, batch=3, length=4, gain=1.0)
@@ -334,6 +336,7 @@ def training(tau=None, lr=0.03, beta=0.9, steps=250, batch=20):
     return torch.stack(accuracies, 1), torch.stack(log, 1)
 
 
+# %%
 with needs("bptt", "clip_by_norm", "step"):
     unclipped, unclipped_norms = training(tau=None)
     worst, best = 100 * unclipped[:, -1].min(), 100 * unclipped[:, -1].max()

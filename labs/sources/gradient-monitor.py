@@ -198,7 +198,8 @@ def watch(model, kind, read):
 # %% [markdown]
 # The check computes each $\delta$ without hooks, layer after layer, and then asks the same of your log. It also trains a watched network and its unwatched twin, whose weights must stay equal to the last bit.
 
-# %% nbgrader={"grade_id": "watch_check", "grade": true, "points": 5}
+# %% nbgrader={"grade_id": "watch_check_tools_1", "locked": true}
+# For the check below.
 def nested(seed):
     """A network with modules inside modules, and activations that work in place."""
     torch.manual_seed(seed)
@@ -215,6 +216,8 @@ def without_hooks(model, kind, x):
     return torch.autograd.grad(x.square().sum(), outputs)
 
 
+# %% nbgrader={"grade_id": "watch_check_tools_2", "locked": true}
+# For the check below.
 def check_watch(check, model, kind, x, names):
     truth = without_hooks(model, kind, x)
     log, handles = watch(model, kind, torch.clone)
@@ -232,6 +235,8 @@ def check_watch(check, model, kind, x, names):
     check.equal([len(log[name]) for name in names], [2] * len(names), "the readings after the handles are removed")
 
 
+# %% nbgrader={"grade_id": "watch_check_tools_3", "locked": true}
+# For the check below.
 def check_twins(check, seed):
     """Three steps of a watched network and of its twin."""
     twins, rng = [nested(seed), nested(seed)], torch.Generator().manual_seed(seed)
@@ -248,6 +253,7 @@ def check_twins(check, seed):
     check.true(same, "the watched network trains as its twin does", hint="the tensor hook must return None")
 
 
+# %% nbgrader={"grade_id": "watch_check", "grade": true, "points": 5}
 with exercise("watch") as check:
     x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     check_watch(check, nested(0), nn.Linear, x, ["0.0", "0.2.0", "1", "3"])
@@ -275,6 +281,7 @@ def losses(logits, y):
     return each.view(y.shape).mean(1)
 
 
+# %%
 def train(model, lr=0.02, steps=60, seed=0, factor=1.0):
     """What the monitor saw, see chart. lr: a number or a function of the step; factor multiplies the loss."""
     rate = lr if callable(lr) else lambda k: lr
@@ -287,8 +294,7 @@ def train(model, lr=0.02, steps=60, seed=0, factor=1.0):
         loss = losses(model(x_train[chosen]), data.y_train[chosen])
         optimizer.zero_grad()
         (factor * loss.sum()).backward()
-        before = [w.detach().clone() for w in weights]
-        optimizer.param_groups[0]["lr"] = rate(k) / factor
+        before, optimizer.param_groups[0]["lr"] = [w.detach().clone() for w in weights], rate(k) / factor
         optimizer.step()
         curve.append(loss.detach())
         total.append(torch.stack([safe_norm(w.grad) for w in weights], 1).square().sum(1).sqrt())
@@ -296,7 +302,6 @@ def train(model, lr=0.02, steps=60, seed=0, factor=1.0):
     for handle in handles:
         handle.remove()
     return chart(log, curve, ratio, total)
-
 
 # %%
 def chart(log, curve, ratio, total):
@@ -533,7 +538,8 @@ def alarm(signs, limits):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "alarm_check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "alarm_check_tools", "locked": true}
+# For the check below.
 def made_up(steps=6, **changes):
     """A healthy chart, changed: made_up(ratio={2: 9.0}) has the ratio 9 at step 2."""
     signs = {"growth": 0.0, "error": 0.1, "nonfinite": 0.0, "ratio": 0.01}
@@ -550,6 +556,7 @@ def heard(signs, limits):
     return tuple(said_now) if isinstance(said_now, list) else said_now
 
 
+# %% nbgrader={"grade_id": "alarm_check", "grade": true, "points": 4}
 with exercise("alarm") as check:
     bounds = {"product": 0.2, "vanishing": 0.3, "step": 0.1}
     check.equal(heard(made_up(), bounds), ("healthy", None), "the word for a healthy run", hint="return both")
@@ -596,6 +603,7 @@ def words(seen, limits):
     return [alarm({name: values[i] for name, values in signs.items()}, limits) for i in range(len(seen["loss"]))]
 
 
+# %%
 with needs("safe_norm", "vital_signs", "watch", "growth", "choose_limit"):
     known = signs_of(train(network(networks=32, seed=1), seed=1))
     rate, margin = known["growth"], 2 * known["error"]

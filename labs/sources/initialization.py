@@ -78,7 +78,8 @@ def he_init_(W, mode, rng):
 # %% [markdown]
 # The check looks at moments: of $N$ numbers with variance $\sigma^2$ the mean should be 0 up to a few $\sigma/\sqrt N$, and the variance $\sigma^2$ up to a few parts in $\sqrt N$.
 
-# %% nbgrader={"grade_id": "he_init__check", "grade": true, "points": 3}
+# %% nbgrader={"grade_id": "he_init__check_tools", "locked": true}
+# For the check below.
 def check_moments(check, W, variance, kurtosis, what, hint=None):
     """The first, second and fourth moments of W's entries; kurtosis is 3 for a normal law, 9/5 for a uniform one."""
     w, N = W.double().flatten() / variance**0.5, W.numel()
@@ -100,6 +101,7 @@ def check_he(check, shape, mode, n, hint=None):
     check.true(torch.equal(again, W) and not torch.equal(other, W), "the numbers depend on rng alone", hint=hint)
 
 
+# %% nbgrader={"grade_id": "he_init__check", "grade": true, "points": 3}
 with exercise("he_init_") as check:
     check_he(check, (400, 100), "fan_in", 100, hint="the standard deviation is the root of 2/n")
     check_he(check, (400, 100), "fan_out", 400, hint="mode fan_out counts outputs")
@@ -168,7 +170,8 @@ def orthogonal_(W, gain, rng):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "orthogonal__check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "orthogonal__check_tools", "locked": true}
+# For the check below.
 def check_orthogonal(check, shape, gain, hint=None):
     W = torch.full(shape, 7.0)
     returned = orthogonal_(W, gain, torch.Generator().manual_seed(5))
@@ -185,6 +188,7 @@ def check_signs(check, shape, draws=400, hint=None):
     check.between(corner.mean(), -0.2, 0.2, f"the mean corner W[0, 0] of {draws} draws {shape}", hint=hint)
 
 
+# %% nbgrader={"grade_id": "orthogonal__check", "grade": true, "points": 4}
 with exercise("orthogonal_") as check:
     check_orthogonal(check, (3, 3), 1.0, hint="W.T @ W should be the identity")
     check_orthogonal(check, (4, 2), 2.0, hint="gain² on the diagonal, 0 beside it")
@@ -482,6 +486,7 @@ def logits(params, x):
     return torch.baddbmm(params[-1], x, params[-2].mT)
 
 
+# %%
 def training(params, steps=120, lr=0.01, batch=32):
     """Test accuracy at steps 0, 10, …, (seeds, records)."""
     rng, accuracies = torch.Generator().manual_seed(1), []
@@ -497,7 +502,6 @@ def training(params, steps=120, lr=0.01, batch=32):
         (SEEDS * torch.nn.functional.cross_entropy(out.flatten(0, 1), y.flatten())).backward()
         optimizer.step()
     return torch.stack(accuracies, 1)
-
 
 # %%
 before = training(start(torch_default_, bias=True))

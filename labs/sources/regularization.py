@@ -78,7 +78,8 @@ def sgd_step(params, velocity, grads, lr, beta, lam):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "sgd_step_check", "grade": true, "points": 3}
+# %% nbgrader={"grade_id": "sgd_step_check_tools", "locked": true}
+# For the check below.
 def sgd_path(start, gradients, lr, beta, lam):
     """The weights after your steps and after torch's."""
     w = start.clone()  # the tensor itself must change, not only the dictionary
@@ -92,6 +93,7 @@ def sgd_path(start, gradients, lr, beta, lam):
     return w, theirs
 
 
+# %% nbgrader={"grade_id": "sgd_step_check", "grade": true, "points": 3}
 with exercise("sgd_step") as check:
     one, zero = torch.ones(1), torch.zeros(1)
     ours, _ = sgd_path(one, [zero], lr=0.1, beta=0.9, lam=0.5)
@@ -140,7 +142,8 @@ def adam_step(w, state, g, lr, lam, decoupled):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "adam_step_check", "grade": true, "points": 5}
+# %% nbgrader={"grade_id": "adam_step_check_tools", "locked": true}
+# For the check below.
 def fresh(w):
     return {"m": torch.zeros_like(w), "v": torch.zeros_like(w), "t": 0}
 
@@ -158,6 +161,7 @@ def adam_path(start, gradients, lr, lam, decoupled):
     return ours, theirs
 
 
+# %% nbgrader={"grade_id": "adam_step_check", "grade": true, "points": 5}
 with exercise("adam_step") as check:
     one = torch.ones(1, dtype=torch.float64)
     ours, _ = adam_path(one, [5 * one], lr=0.1, lam=0.0, decoupled=False)
