@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from serve import shows
 
-COLAB_HAS = ("torch", "numpy", "matplotlib", "ipywidgets", "ipykernel", "pip")
+COLAB_HAS = ("torch", "numpy", "scipy", "matplotlib", "ipywidgets", "ipykernel", "pip")
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 
