@@ -20,7 +20,7 @@ from tools.proof.shift import SHIFTS, shifted
 def notebooks():
     """{name: path} of what is rerolled: chapters by name, solutions as ``lab-NAME``."""
     chapters = {path.stem: path for path in sorted((ROOT / "book").glob("*.ipynb"))}
-    labs = {f"lab-{path.stem}": path for path in sorted((ROOT / "labs" / "solutions").glob("*.ipynb"))}
+    labs = {f"lab-{path.stem}": path for path in sorted((ROOT / "labs" / "nbgrader" / "source").glob("*/*.ipynb"))}
     return chapters | labs
 
 
@@ -129,4 +129,7 @@ def _whole(name, text, least):
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main()
+    # By its own name: cells may put another module in the place of __main__, where the pool would look.
+    from tools.proof import reroll as this
+
+    this.main()
