@@ -88,9 +88,7 @@ def report(found):
     if asked:
         allowed = int(binom.isf(1e-6, asked, FALSE_ALARMS))
         good &= refused <= allowed
-        print(
-            f"reproduce said no {refused} times of {asked} (at {FALSE_ALARMS:g} each, up to {allowed} are luck)"
-        )
+        print(f"reproduce said no {refused} times of {asked}; at {FALSE_ALARMS:g} each {allowed} may be luck")
     return bool(good)
 
 
@@ -119,8 +117,9 @@ def main(arguments=None):
     except BrokenProcessPool:
         sys.exit("a run was killed from outside (out of memory?): nothing was changed")
     good = report(found)
-    print(f"{'every check held' if good else 'FAILED: checks above did not hold'}: "
-          f"{len(wanted)} notebooks, shifts {first} to {first + times - 1}, {time.perf_counter() - start:.0f} s")  # fmt: skip
+    words = "every check held" if good else "FAILED: the checks above did not hold"
+    last, seconds = first + times - 1, time.perf_counter() - start
+    print(f"{words}: {len(wanted)} notebooks, shifts {first} to {last}, {seconds:.0f} s")
     sys.exit(0 if good else 1)
 
 
