@@ -71,10 +71,10 @@ def changed(cells, mutant):
     for cell_id, old, new in mutant.changes():
         cell = by_id.get(cell_id)
         if cell is None or cell.source.count(old) != 1:
-            times = (
-                "no such cell" if cell is None else f"the text stands there {cell.source.count(old)} times"
+            why = (
+                "there is no such cell" if cell is None else f"it stands there {cell.source.count(old)} times"
             )
-            raise ValueError(f"mutant of cell {cell_id}, {old!r}: {times}")
+            raise ValueError(f"mutant of cell {cell_id}, {old!r}: {why}")
         by_id[cell_id] = Cell(cell.id, cell.source.replace(old, new), cell.is_test, cell.may_raise)
     if mutant.check not in by_id:
         raise ValueError(f"mutant of cell {mutant.cell}: there is no check cell {mutant.check}")

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from tools.proof.cells import ROOT, read, session
-from tools.proof.shift import checked, shifted
+from tools.proof.shift import SHIFTS, shifted
 
 
 def notebooks():
@@ -102,13 +102,10 @@ def main(arguments=None):
     wanted = options.chapter.split() or list(known)
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"CHAPTER: unknown {', '.join(unknown)}: choose from {', '.join(known)}")
-    try:
-        first, times = checked(_whole(options.first)), _whole(options.times)
-        checked(first + times - 1)
-    except ValueError as error:
-        sys.exit(f"FIRST, TIMES: {error}")
-    if times < 1:
-        sys.exit(f"TIMES: expected a whole number of at least 1, got {options.times!r}")
+    first = _whole("FIRST", options.first, least=0)
+    times = _whole("TIMES", options.times, least=1)
+    if first + times > SHIFTS:
+        sys.exit(f"FIRST + TIMES: shifts are whole numbers below {SHIFTS:,}")
     start = time.perf_counter()
     try:
         found = reroll({name: known[name] for name in wanted}, range(first, first + times))
@@ -123,12 +120,11 @@ def main(arguments=None):
     sys.exit(0 if good else 1)
 
 
-def _whole(text):
-    """``text`` as a whole number, or the text itself for ``checked`` to refuse."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"expected a whole number, got {text!r}") from None
+def _whole(name, text, least):
+    """``text`` as a whole number of at least ``least``; ends the command in one line otherwise."""
+    if not text.strip().isdecimal() or int(text) < least:
+        sys.exit(f"{name}: expected a whole number of at least {least}, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":
