@@ -12,5 +12,5 @@ MUTANTS = [
         new="gain=1.0, clip=1.0",
         check="9dfe0e0e",
         law="reproduce chain-rule-clipped",
-    ),  # fmt: skip
+    ),
 ]
