@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from blowup.agreement import LEAST_SEEDS, differences, outcomes
+from blowup.settings import curves_folder
 
 FORMAT = "# blowup learning curves, format 1"
 SAVED = ("loss", "accuracy", "grad_norm", "update_norms")  # a file's rows, in this order
@@ -168,8 +169,8 @@ def load(path):
 
 def published_folder():
     """Where the published curves lie: $BLOWUP_CURVES, the installed package, or book/curves beside it."""
-    if os.environ.get("BLOWUP_CURVES"):
-        return Path(os.environ["BLOWUP_CURVES"])
+    if folder := curves_folder():
+        return folder
     package = Path(__file__).resolve().parent
     installed = package / "published"
     return installed if installed.is_dir() else package.parent / "book" / "curves"
