@@ -84,24 +84,26 @@ def tally(curves):
     return ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(outcomes(curves)).items()))
 
 
-def band(values, low=10, high=90):
-    """The low percentile, the median and the high percentile over seeds of values (M, S), each (S,).
+def band(values, low=0.1, high=0.9):
+    """The ``low`` quantile, the median and the ``high`` quantile over seeds of values (M, S), each (S,).
 
-    A nan counts as inf, the worst loss, so that a seed that overflowed is never quietly left out.
+    Between two seeds the value lies on a straight line, so the median of an even number is the mean of the
+    middle two, as numpy says. A nan counts as inf, the worst loss, so that a seed that overflowed is never
+    quietly left out; between a number and inf lies inf.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.shape[0]:
         raise ValueError(f"values: expected (seeds, steps) with at least one seed, got {values.shape}")
     ordered = np.sort(np.where(np.isnan(values), np.inf, values), axis=0)
 
-    def percentile(share):
-        place = share / 100 * (len(ordered) - 1)
+    def quantile(share):
+        place = share * (len(ordered) - 1)
         below, above = ordered[int(np.floor(place))], ordered[int(np.ceil(place))]
         weight = place - np.floor(place)
         with np.errstate(invalid="ignore"):  # inf − inf where both neighbors are inf: they are equal
             return np.where(below == above, below, below + weight * (above - below))
 
-    return percentile(low), percentile(50), percentile(high)
+    return quantile(low), np.median(ordered, axis=0), quantile(high)
 
 
 def save(curves, path):
