@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from blowup import figures
+from blowup import curves, figures
 
 
 @pytest.fixture
@@ -27,6 +27,26 @@ def test_the_band_is_the_median_and_the_quantiles_over_seeds(ax):
     (band,) = ax.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.min() == 1.0 and heights.max() == 18.0
+
+
+@pytest.mark.parametrize("seeds", [5, 16])
+def test_what_is_drawn_is_what_a_message_quotes(ax, seeds):
+    """An even number of seeds has its median between two of them."""
+    values = np.random.default_rng(0).normal(size=(seeds, 4))
+    values[0, 1] = 1e30
+    line = figures.plot_band(ax, range(4), values, low=0.2, high=0.8)
+    lower, middle, upper = curves.band(values, 0.2, 0.8)
+    np.testing.assert_array_equal(line.get_ydata(), middle)
+    np.testing.assert_array_equal(middle, np.median(values, axis=0))
+    drawn = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert set(np.concatenate([lower, upper])) == set(drawn)
+
+
+def test_a_quantile_that_overflowed_is_drawn_off_the_page(ax):
+    values = np.ones((5, 2))
+    values[:2, 1] = np.inf
+    figures.plot_band(ax, [0, 1], values)
+    assert ax.collections[0].get_paths()[0].vertices.max() > 1e38
 
 
 def test_a_step_whose_median_overflowed_is_left_out_and_the_others_stay(ax):

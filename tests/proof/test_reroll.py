@@ -84,7 +84,7 @@ def test_bad_input_is_one_line(arguments, words):
 
 
 def test_questions_are_rerolled_one_cell_each():
-    path = reroll.sources()["questions-chain-rule"]
+    path = reroll.questions()["questions-chain-rule"]
     cells = read(path)
     assert [cell.id for cell in cells] == [f"chain-rule-0{k}" for k in range(1, 10)]
     with session(path.parent) as state, shifted(1):

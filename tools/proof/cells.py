@@ -12,7 +12,6 @@ import sys
 import traceback
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from unittest import mock
 
 import matplotlib
@@ -20,8 +19,6 @@ import nbformat
 
 from blowup.curves import DoesNotReproduce
 from tools.handouts import questions
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
