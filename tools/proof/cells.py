@@ -12,15 +12,12 @@ import sys
 import traceback
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from unittest import mock
 
 import matplotlib
 import nbformat
 
 from blowup.curves import DoesNotReproduce
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)

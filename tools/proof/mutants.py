@@ -1,9 +1,9 @@
 """Break the experiment behind a law and see its check fail. `make mutants` runs all, the tests run a few.
 
 A check that holds whatever the experiment does proves nothing. Each mutant (``tests/mutants``) changes one
-cell of a notebook: a factor dropped, a rate doubled, two arms swapped, a norm missing. The notebook runs once,
-unchanged; where a changed cell stands a copy of the process (fork) runs the change and the cells after it, up
-to the check that must notice.
+cell of a notebook: a factor dropped, a rate doubled, two arms swapped, a norm missing. The notebook runs
+once, unchanged; where a changed cell stands a copy of the process (fork) runs the change and the cells after
+it, up to the check that must notice.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from blowup.evidence import LAWS
 from tools.proof.cells import Cell, read, session
-from tools.proof.reroll import notebooks
+from tools.proof.reroll import chapters
 
-LAWS = {"agree", "between", "above", "most", "few", "reproduce"}
 PATIENCE = 300  # seconds for a mutant: a broken experiment may never end
 
 
@@ -60,7 +60,7 @@ def laws(cells):
     for cell in cells:
         lines = cell.source.split("\n")
         for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in LAWS:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (*LAWS, "reproduce"):
                 found.append((cell.id, node.lineno, node.end_lineno, lines[node.lineno - 1].strip()))
     return found
 
@@ -71,10 +71,10 @@ def changed(cells, mutant):
     for cell_id, old, new in mutant.changes():
         cell = by_id.get(cell_id)
         if cell is None or cell.source.count(old) != 1:
-            times = (
-                "no such cell" if cell is None else f"the text stands there {cell.source.count(old)} times"
+            why = (
+                "there is no such cell" if cell is None else f"it stands there {cell.source.count(old)} times"
             )
-            raise ValueError(f"mutant of cell {cell_id}, {old!r}: {times}")
+            raise ValueError(f"mutant of cell {cell_id}, {old!r}: {why}")
         by_id[cell_id] = Cell(cell.id, cell.source.replace(old, new), cell.is_test, cell.may_raise)
     if mutant.check not in by_id:
         raise ValueError(f"mutant of cell {mutant.cell}: there is no check cell {mutant.check}")
@@ -100,7 +100,7 @@ def alive(state, cells, check, channel):
 
 def survey(name, mutants):
     """Run every mutant of one notebook; returns [(mutant, failures)], in order."""
-    path = notebooks()[name]
+    path = chapters()[name]
     cells = read(path)
     places = {cell.id: k for k, cell in enumerate(cells)}
     variants = [(mutant, changed(cells, mutant)) for mutant in mutants]
@@ -136,7 +136,7 @@ def survey(name, mutants):
 
 
 def caught(mutant, failures):
-    """The failures that are the named law's own: in its cell, on a line (or a published name) with its text."""
+    """The failures that are the named law's own: in its cell, on a line (or of a name) with its text."""
     return [f for f in failures if f[0] == mutant.check and mutant.law in f[2]]
 
 
@@ -164,7 +164,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.split("\n")[0])
     parser.add_argument("--chapter", default="", help="names, separated by spaces; all when empty")
     options = parser.parse_args(arguments)
-    known = notebooks()
+    known = chapters()
     wanted = options.chapter.split() or list(known)
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"CHAPTER: unknown {', '.join(unknown)}: choose from {', '.join(known)}")
@@ -173,19 +173,18 @@ def main(arguments=None):
         for name in wanted:
             mutants = mutants_of(name)
             print(f"{name}: {len(mutants)} mutants …", flush=True)
-            counts = report(name, survey(name, mutants), read(known[name]))
-            print(
-                f"{name}: {counts[0]} of {counts[1]} laws caught a mutant, {counts[2]} mutants escaped",
-                flush=True,
-            )
-            totals = [a + b for a, b in zip(totals, counts, strict=True)]
+            proved, every, escaped = report(name, survey(name, mutants), read(known[name]))
+            print(f"{name}: {proved} of {every} laws caught a mutant, {escaped} escaped", flush=True)
+            totals = [totals[0] + proved, totals[1] + every, totals[2] + escaped]
     except ValueError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("\nstopped: nothing was changed")
     share = totals[0] / max(totals[1], 1)
-    print(f"laws that caught a mutant: {totals[0]} of {totals[1]} ({share:.0%}); "
-          f"escaped: {totals[2]}; {time.perf_counter() - start:.0f} s")  # fmt: skip
+    seconds = time.perf_counter() - start
+    print(
+        f"{totals[0]} of {totals[1]} laws caught a mutant ({share:.0%}); {totals[2]} escaped; {seconds:.0f} s"
+    )
     sys.exit(1 if totals[2] else 0)
 
 

@@ -13,15 +13,20 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from tools.proof.cells import ROOT, read, session
-from tools.proof.shift import checked, shifted
+from tools import ROOT
+from tools.labs.derive import nbgrader_sources
+from tools.proof.cells import read, session
+from tools.proof.shift import SHIFTS, shifted
 
 
-def notebooks():
-    """{name: path} of what is rerolled: chapters by name, solutions as ``lab-NAME``."""
-    chapters = {path.stem: path for path in sorted((ROOT / "book").glob("*.ipynb"))}
-    labs = {f"lab-{path.stem}": path for path in sorted((ROOT / "labs" / "solutions").glob("*.ipynb"))}
-    return chapters | labs
+def chapters():
+    """{name: path} of the chapters."""
+    return {path.stem: path for path in sorted((ROOT / "book").glob("*.ipynb"))}
+
+
+def labs():
+    """{``lab-NAME``: path} of the labs, solved and with their hidden tests."""
+    return {f"lab-{path.stem}": path for path in sorted(nbgrader_sources().glob("*/*.ipynb"))}
 
 
 def run(path, shift):
@@ -88,9 +93,7 @@ def report(found):
     if asked:
         allowed = int(binom.isf(1e-6, asked, FALSE_ALARMS))
         good &= refused <= allowed
-        print(
-            f"reproduce said no {refused} times of {asked} (at {FALSE_ALARMS:g} each, up to {allowed} are luck)"
-        )
+        print(f"reproduce said no {refused} times of {asked}; at {FALSE_ALARMS:g} each {allowed} may be luck")
     return bool(good)
 
 
@@ -100,17 +103,14 @@ def main(arguments=None):
     parser.add_argument("--times", default="5", help="how many shifts")
     parser.add_argument("--first", default="1", help="the first shift; 0 is the published seeds")
     options = parser.parse_args(arguments)
-    known = notebooks()
+    known = chapters() | labs()
     wanted = options.chapter.split() or list(known)
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"CHAPTER: unknown {', '.join(unknown)}: choose from {', '.join(known)}")
-    try:
-        first, times = checked(_whole(options.first)), _whole(options.times)
-        checked(first + times - 1)
-    except ValueError as error:
-        sys.exit(f"FIRST, TIMES: {error}")
-    if times < 1:
-        sys.exit(f"TIMES: expected a whole number of at least 1, got {options.times!r}")
+    first = _whole("FIRST", options.first, least=0)
+    times = _whole("TIMES", options.times, least=1)
+    if first + times > SHIFTS:
+        sys.exit(f"FIRST + TIMES: shifts are whole numbers below {SHIFTS:,}")
     start = time.perf_counter()
     try:
         found = reroll({name: known[name] for name in wanted}, range(first, first + times))
@@ -119,19 +119,22 @@ def main(arguments=None):
     except BrokenProcessPool:
         sys.exit("a run was killed from outside (out of memory?): nothing was changed")
     good = report(found)
-    print(f"{'every check held' if good else 'FAILED: checks above did not hold'}: "
-          f"{len(wanted)} notebooks, shifts {first} to {first + times - 1}, {time.perf_counter() - start:.0f} s")  # fmt: skip
+    words = "every check held" if good else "FAILED: the checks above did not hold"
+    last, seconds = first + times - 1, time.perf_counter() - start
+    print(f"{words}: {len(wanted)} notebooks, shifts {first} to {last}, {seconds:.0f} s")
     sys.exit(0 if good else 1)
 
 
-def _whole(text):
-    """``text`` as a whole number, or the text itself for ``checked`` to refuse."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"expected a whole number, got {text!r}") from None
+def _whole(name, text, least):
+    """``text`` as a whole number of at least ``least``; ends the command in one line otherwise."""
+    if not text.strip().isdecimal() or int(text) < least:
+        sys.exit(f"{name}: expected a whole number of at least {least}, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main()
+    # By its own name: cells may put another module in the place of __main__, where the pool would look.
+    from tools.proof import reroll as this
+
+    this.main()

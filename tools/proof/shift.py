@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 STRIDE = 10_000_019  # seeds in use lie below it, so that two shifts share no seed
+SHIFTS = 100_000  # 0 to 99,999
 FIXED = {"blowup.data.real", "blowup.agreement"}
 
 
 def checked(shift):
     """``shift`` if it is a whole number from 0 to 99,999; ValueError otherwise."""
-    if isinstance(shift, bool) or not isinstance(shift, int) or not 0 <= shift < 100_000:
-        raise ValueError(f"a shift is a whole number from 0 to 99,999, not {shift!r}")
+    if isinstance(shift, bool) or not isinstance(shift, int) or not 0 <= shift < SHIFTS:
+        raise ValueError(f"a shift is a whole number from 0 to {SHIFTS - 1:,}, not {shift!r}")
     return shift
 
 
