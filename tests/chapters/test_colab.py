@@ -24,7 +24,7 @@ from tests import ROOT
 from tests.labs.cells import assert_earns_nothing
 from tools.site.serve import shows
 
-COLAB_HAS = ("torch", "numpy", "matplotlib", "ipywidgets", "ipykernel", "pip")
+COLAB_HAS = ("torch", "numpy", "scipy", "matplotlib", "ipywidgets", "ipykernel", "pip")
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 
