@@ -61,13 +61,13 @@ def label(ax, title, x, y, *, log="", legend=True, **more):
 def plot_band(ax, x, values, *, color=CURED, label=None, linestyle="-", low=0.1, high=0.9):
     """Draw the median over seeds as a line and the ``low`` to ``high`` quantiles as a band around it.
 
-    The numbers are those of :func:`blowup.curves.band`. ``x`` (steps,) and ``values`` (seeds, steps), tensors
-    or arrays. A step at which the median is not finite is left out, and a quantile that is not finite is
-    drawn off the page. Raises ValueError if the shapes do not fit.
+    The numbers are those of :func:`blowup.curves.band`. ``x`` (steps,) and ``values`` (members, steps) are
+    tensors or arrays. A step at which the median is not finite is left out, and a quantile that is not
+    finite is drawn off the page. Raises ValueError if the shapes do not fit.
     """
     x, values = np.asarray(x), np.asarray(torch.as_tensor(values).double())
     if values.ndim != 2 or values.shape[1:] != x.shape:
-        raise ValueError(f"values: expected shape (seeds, {len(x)}) to go with x, got {values.shape}")
+        raise ValueError(f"values: expected shape (members, {len(x)}) to go with x, got {values.shape}")
     lower, middle, upper = band(values, low, high)
     shown = np.isfinite(middle)
     far = float(np.finfo(np.float32).max)

@@ -59,7 +59,7 @@ def test_a_step_whose_median_overflowed_is_left_out_and_the_others_stay(ax):
 
 @pytest.mark.parametrize("shape", [(3,), (4, 2), (2, 3, 1)])
 def test_a_band_of_the_wrong_shape_is_refused(ax, shape):
-    with pytest.raises(ValueError, match=r"shape \(seeds, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(members, 3\)"):
         figures.plot_band(ax, [0, 1, 2], torch.zeros(shape))
 
 
