@@ -11,11 +11,10 @@ import statistics
 
 import nbformat
 import pytest
-import yaml
 
 from blowup.evidence import EXACT, LAWS
 from tests import ROOT
-from tools.upkeep.address import Address, setup_cell
+from tools.upkeep.address import setup_cell
 
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
 BRITISH = (
@@ -72,9 +71,8 @@ def starts_with_one_title(notebook):
 
 
 def starts_with_the_setup_cell(notebook):
-    address = Address(yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"])
     first = code(notebook)[0]
-    good = first.get("id") == "setup" and first.source == setup_cell(ROOT, address)
+    good = first.get("id") == "setup" and first.source == setup_cell()
     return (
         []
         if good
