@@ -12,37 +12,37 @@ help: ## list the commands
 		printf '  make %-9s %s\n' "$$name" "$$words"; done
 
 book: $(INSTALLED) ## execute every notebook and build the site into _build/html
-	@$(PY) tools/build.py
+	@$(PY) -m tools.site.build
 
 slides: $(INSTALLED) ## build the slides of each chapter again, from the chapters that `make book` executed
-	@$(PY) tools/slides.py
+	@$(PY) -m tools.handouts.slides
 
 serve: $(INSTALLED) ## show the built site in a browser (PORT=8000)
-	@$(PY) tools/serve.py $(PORT)
+	@$(PY) -m tools.site.serve $(PORT)
 
 test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, browser)
-	@$(PY) tools/test.py $(PART)
+	@$(PY) -m tools.upkeep.run_tests $(PART)
 
 curves: $(INSTALLED) ## compute the published learning curves again and show what changed
-	@$(PY) tools/curves.py
+	@$(PY) -m tools.upkeep.publish_curves
 
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
-	@$(PY) tools/bench.py
+	@$(PY) -m tools.upkeep.bench
 
 questions: $(INSTALLED) ## write the exam questions into _build/questions (PICK="chain-rule-02 across-01" for a paper)
-	@$(PY) tools/questions.py $(PICK)
+	@$(PY) -m tools.handouts.questions $(PICK)
 
 lint: $(INSTALLED) ## check the style of the code, chapters included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . --exclude '*.ipynb'
 
 address: $(INSTALLED) ## write the repository's address and the version (_config.yml) wherever they are repeated
-	@$(PY) tools/address.py && $(PY) tools/labs.py
+	@$(PY) -m tools.upkeep.address && $(PY) -m tools.labs.derive
 
 labs: $(INSTALLED) ## make the labs' notebooks from labs/sources
-	@$(PY) tools/labs.py
+	@$(PY) -m tools.labs.derive
 
 grade: $(INSTALLED) ## mark a class's notebooks (LAB=gradient-clipping IN=folder OUT=folder)
-	@$(PY) tools/grade.py --lab "$(LAB)" --in "$(IN)" --out "$(OUT)" $(if $(NOSANDBOX),--no-sandbox) $(OPTIONS)
+	@$(PY) -m tools.marking.grade --lab "$(LAB)" --in "$(IN)" --out "$(OUT)" $(if $(NOSANDBOX),--no-sandbox) $(OPTIONS)
 
 clean: ## remove what was built (keeps .venv)
 	@rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
@@ -50,13 +50,13 @@ clean: ## remove what was built (keeps .venv)
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later"; exit 1; }
-	@$(PYTHON) tools/install.py .venv
+	@$(PYTHON) -m tools.upkeep.install .venv
 	@touch $@
 
 site: $(SITE)
 
 $(SITE): $(INSTALLED) $(SOURCES)
-	@$(PY) tools/build.py
+	@$(PY) -m tools.site.build
 
 .DEFAULT_GOAL := help
 .PHONY: help book site serve test curves bench labs lint address clean slides questions grade

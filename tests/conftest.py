@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SITE = ROOT / "_build" / "html"
+from tests import SITE
+
 CHROMIUM_HELP = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
 
 
@@ -83,8 +82,8 @@ def site():
 
 @pytest.fixture(scope="session")
 def sandbox():
-    """Options for tools/grade.py; skips loudly without a sandbox, fails instead under CI=true."""
-    from grading.sandbox import missing
+    """Options for tools.marking.grade; skips loudly without a sandbox, fails instead under CI=true."""
+    from tools.marking.sandbox import missing
 
     if why := missing():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no sandbox for marking: {why}")

@@ -1,9 +1,9 @@
 """How the kernels that execute the notebooks start: the same on every machine, and quietly."""
 
 import os
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import ROOT
+
 CONFIG = """\
 c = get_config()
 c.IPKernelApp.log_level = 40  # errors only

@@ -44,9 +44,9 @@ def proteins():
     """Ten protein families as images: x (n, 20, 20) with raw pixels 0 to 255, y the family.
 
     342 training and 115 test images, one for each distinct UniProt entry (CC BY 4.0) of the Debian package
-    mmseqs2-examples that carries one of ten recommended names; ``tools/make_proteins.py`` makes the file.
-    The split is by similarity: no two sequences that share 59 % of their 5-mers (90 % identity) stand on
-    different sides.
+    mmseqs2-examples that carries one of ten recommended names; ``tools/upkeep/make_proteins.py`` makes the
+    file. The split is by similarity: no two sequences that share 59 % of their 5-mers (90 % identity) stand
+    on different sides.
     """
     records = protein_records()
     classes = tuple(dict.fromkeys(family for _, family, _, _ in records))

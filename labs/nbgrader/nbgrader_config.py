@@ -4,7 +4,7 @@ c = get_config()  # noqa: F821 (traitlets gives it)
 
 c.CourseDirectory.course_id = "exploding-gradients"
 
-# The stubs that tools/labs.py writes, too: nbgrader knows by them which paragraph was left unanswered.
+# The stubs that tools/labs/derive.py writes, too: nbgrader knows by them which paragraph was left unanswered.
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Your answer.*"
 

@@ -1,0 +1,65 @@
+"""What a maintainer relies on: pins agree, the install does not wait, the workflows are well formed."""
+
+import re
+import socket
+import time
+
+import pytest
+import yaml
+
+from tests import ROOT
+from tools.upkeep import dependencies, install
+
+
+def test_binder_pins_agree_with_requirements():
+    lines = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    binder = dict(line.replace("+cpu", "").split("==") for line in lines if "==" in line)
+    assert binder.items() <= dependencies.pins().items()
+    assert set(dependencies.floors()) <= set(binder), "a reader's kernel misses something the package needs"
+    assert "torch==2.13.0+cpu" in lines
+
+
+def test_every_requirement_is_pinned_exactly():
+    lines = [x for x in (ROOT / "requirements.txt").read_text().splitlines() if x and not x.startswith("#")]
+    assert lines and all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines)
+
+
+def test_the_package_has_floors_below_the_pins():
+    from packaging.version import Version
+
+    for name, floor in dependencies.floors().items():
+        assert Version(floor) <= Version(dependencies.pins()[name]), name
+
+
+@pytest.mark.parametrize("which", ["oldest", "newest"])
+def test_the_weekly_run_installs_what_the_tests_import(which):
+    listed = {re.split(r"[=<>]", line)[0] for line in dependencies.listed(which)}
+    assert set(dependencies.floors()) | set(dependencies.TESTING) == listed
+
+
+def test_weekly_run_names_its_choice():
+    with pytest.raises(ValueError, match="oldest or newest, not 'latest'"):
+        dependencies.listed("latest")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "http://no-such-host.invalid/"])
+def test_an_index_that_cannot_be_reached_is_given_up_quickly(address):
+    started = time.perf_counter()
+    assert not install.reachable(address)
+    assert time.perf_counter() - started < install.PATIENCE + 1
+
+
+def test_an_index_that_never_answers_is_given_up_quickly(monkeypatch):
+    monkeypatch.setattr(install, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.perf_counter()
+        assert not install.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert time.perf_counter() - started < 2
+
+
+def test_workflows_are_well_formed():
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        workflow = yaml.safe_load(file.read_text())
+        assert {"name", "jobs", "permissions"} <= set(workflow), file.name
+        for job in workflow["jobs"].values():
+            assert job["timeout-minutes"] <= 90 and job["steps"], file.name

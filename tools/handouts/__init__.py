@@ -1,0 +1,1 @@
+"""What a class gets on paper or on a screen: `make slides`, `make questions`."""

@@ -1,0 +1,1 @@
+"""The labs' notebooks, made from their sources: `make labs`."""

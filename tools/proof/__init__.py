@@ -1,0 +1,1 @@
+"""The book's claims held against other seeds and against broken experiments."""

@@ -1,0 +1,1 @@
+"""The site: `make book`, `make serve`."""

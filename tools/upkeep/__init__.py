@@ -1,0 +1,1 @@
+"""What keeps the house: installing, the address, the published curves, the data, timings, the tests."""
