@@ -30,16 +30,12 @@ class ChapterFailed(Exception):
     """What ended a chapter: its cell and traceback, as a reader of the terminal wants them."""
 
 
-def ensure(names):
-    """Have a run of every chapter that is named; executes those whose run is missing, outdated or damaged.
+def execute_all(reasons, around):
+    """Execute the chapters that ``executed.outdated`` gives, which says why each.
 
     Prints a line a chapter. ChapterFailed with the words of all that failed; the others are kept. OSError where
     nothing can be written. Interrupted, it stops the kernels first.
     """
-    around = executed.surroundings()
-    reasons = {name: why for name in names if (why := executed.stale(name, around))}
-    if not reasons:
-        return
     for why in dict.fromkeys(reasons.values()):
         say(f"executing {', '.join(name for name in reasons if reasons[name] == why)} ({why})")
     errors, running = [], []

@@ -144,6 +144,12 @@ def stale(name, around):
     return f"changed: {', '.join(changed)}" if changed else ""
 
 
+def outdated(names):
+    """Why chapters must be executed again, by name, and the :func:`surroundings` that they will have."""
+    around = surroundings()
+    return {name: why for name in names if (why := stale(name, around))}, around
+
+
 def merged(name, written=None):
     """Chapter ``name`` with its present prose and the kept outputs of its cells, as a dictionary.
 
