@@ -28,5 +28,5 @@ def environment(**more):
 
 
 def for_the_site():
-    """The environment of a chapter that draws for the static page, one of several that run at the same time."""
+    """The environment of a chapter that draws for the static page, beside others that do."""
     return environment(BLOWUP_STATIC="1", OMP_NUM_THREADS="1")

@@ -35,7 +35,7 @@ class DeckError(ValueError):
 
 
 def chapter(name):
-    """The :class:`Chapter` ``name`` as it was executed; DeckError if it was not, or if it is another one by now."""
+    """The :class:`Chapter` ``name`` as it was executed; DeckError if it was not, or has changed since."""
     try:
         return Chapter(nbformat.reads(json.dumps(executed.merged(name)), as_version=4))
     except executed.NotExecuted as error:

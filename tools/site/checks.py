@@ -1,4 +1,4 @@
-"""Which errors of a chapter's cell are checks that do not hold on this machine, and what there is to say of them."""
+"""Which errors of a chapter are checks that do not hold on this machine, and what there is to say of them."""
 
 import ast
 import re
@@ -13,8 +13,8 @@ LONGEST = 100  # characters of a value
 async def not_held(client, failed, cell, error):
     """The check that ``error`` is, as a dictionary: cell, line, code, said. None for any other error.
 
-    A check is a ``reproduce`` that says no, wherever it stands; an AssertionError in a cell tagged ``test``; and
-    there a name that is missing because an earlier check (``failed``) stopped before it was made.
+    A check is a ``reproduce`` that says no, wherever it stands; an AssertionError in a cell tagged ``test``;
+    and there a name that is missing because an earlier check (``failed``) stopped before it was made.
     """
     hidden = "test" in cell.metadata.get("tags", [])
     line = line_of(error)
@@ -107,7 +107,7 @@ def report(failed):
     """What the build says at its end of the checks that did not hold: some lines, or none."""
     if not failed:
         return []
-    lines = [f"{len(failed)} check(s) did not hold on this machine; the published text may not match this run there:"]
+    lines = [f"{len(failed)} check(s) did not hold on this machine; the text may not match this run there:"]
     for check in failed:
         lines.append(f"  {check['chapter']}, cell {check['cell']}, line {check['line']}: {check['code']}")
         lines += [f"      {line}" for line in check["said"].splitlines()]

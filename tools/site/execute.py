@@ -1,9 +1,9 @@
 """Execute the chapters for the site, one a core at the same time, and keep what comes out (executed.py).
 
 A newcomer is not stopped by luck: a hidden check that does not hold (a cell tagged ``test`` that raises an
-AssertionError) and a ``reproduce`` that says no are noted with their values, and execution goes on. Every other
-error ends the chapter. What a hidden cell says is not kept; in place of a ``reproduce`` that said no stand its
-words, without the traceback.
+AssertionError) and a ``reproduce`` that says no are noted with their values, and execution goes on. Every
+other error ends the chapter. What a hidden check says is not kept; in place of a ``reproduce`` that said no
+stand its words, without the traceback.
 """
 
 import logging
@@ -33,13 +33,15 @@ class ChapterFailed(Exception):
 def execute_all(reasons, around):
     """Execute the chapters that ``executed.outdated`` gives, which says why each.
 
-    Prints a line a chapter. ChapterFailed with the words of all that failed; the others are kept. OSError where
-    nothing can be written. Interrupted, it stops the kernels first.
+    Prints a line a chapter. ChapterFailed with the words of all that failed; the others are kept. OSError
+    where nothing can be written. Interrupted, it stops the kernels first.
     """
     for why in dict.fromkeys(reasons.values()):
         say(f"executing {', '.join(name for name in reasons if reasons[name] == why)} ({why})")
     errors, running = [], []
-    todo = sorted(reasons, key=last_seconds, reverse=True)  # the longest first, so that the cores end together
+    todo = sorted(
+        reasons, key=last_seconds, reverse=True
+    )  # the longest first, so that the cores end together
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST))
     try:
         runs = {pool.submit(execute, name, around, running): name for name in todo}
@@ -120,7 +122,7 @@ async def judge(client, failed, cell, cell_index, execute_reply):
 
 
 def without_tracebacks(notebook, failed):
-    """The notebook as a page shows it: hidden checks in silence, a ``reproduce`` that said no in its words."""
+    """The notebook as a page shows it: hidden checks silent, a ``reproduce`` that said no in its words."""
     said = {check["cell"]: check["said"] for check in failed}
     for cell in notebook.cells:
         if cell.id in said:

@@ -1,14 +1,14 @@
 """The executed chapters, kept in _build/executed until something that they depend on changes.
 
 ``NAME.ipynb`` there is chapter NAME with its outputs. Its metadata hold, under ``executed``: a hash of each
-thing that the outputs depend on (:func:`ingredients`), the checks that did not hold, the seconds that it took,
-the machine that it ran on, and a digest of all of it, so that a damaged file is not taken for whole. The site
-and the slides are made of these files and of the chapters' present prose.
+thing that the outputs depend on (:func:`ingredients`), the checks that did not hold, the seconds that it
+took, the processor, and a digest of all of it, so that a damaged file is not taken for whole. The site and
+the slides are made of these files and of the chapters' present prose.
 
-The processor is not among the ingredients. What another processor computed is still a run of this very book, to
-be shown as what it is, and a check that failed there is still named. How the chapters fare on the processor at
-hand is what ``make test`` finds out: it runs each of them anew, where a reader would. Variables that steer the
-arithmetic, such as ``ATEN_CPU_CAPABILITY``, are among them: who sets one wants to see what it does.
+The processor is not among the ingredients. What another one computed is still a run of this very book, to be
+shown as what it is, and a check that did not hold there is still named. How the chapters fare on the
+processor at hand is what ``make test`` finds out: it runs each of them anew, where a reader would. Variables
+that steer the arithmetic, such as ``ATEN_CPU_CAPABILITY``, are among them: who sets one wants to see it.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ def tree(place):
 def surroundings():
     """What the outputs of every chapter depend on, beside its own cells: a hash or a word for each."""
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    how = [ROOT / "tools" / "kernels.py", ROOT / "tools" / "site" / "execute.py"]
+    how = [ROOT / "tools" / name for name in ("kernels.py", "site/execute.py", "site/checks.py")]
     return {
         "blowup": tree(ROOT / "blowup"),  # with the data sets
         "book/curves": tree(ROOT / "book" / "curves"),
@@ -100,13 +100,15 @@ def load(name):
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         about = kept["metadata"]["executed"]
-        whole = about.pop("digest") == digest(kept)
+        said = about.pop("digest")
+        whole = said == digest(kept)
     except FileNotFoundError:
         raise NotExecuted(f"chapter {name} has not been executed yet: run `make book`") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise Damaged(f"{path.relative_to(ROOT)} is damaged")
+    about["digest"] = said
     return kept
 
 
@@ -118,7 +120,7 @@ def save(name, notebook, about):
 
 
 def write(path, text):
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all; an OSError names it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -126,8 +128,10 @@ def write(path, text):
             file.write(text)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # what could not be written, and not its draft
         raise
 
 
@@ -161,7 +165,9 @@ def merged(name, written=None):
     if code(kept) != code(written):
         raise NotExecuted(f"chapter {name} has changed since it was executed: run `make book`")
     runs = {cell["id"]: cell for cell in kept["cells"] if cell["cell_type"] == "code"}
-    cells = [cell | outputs(runs[cell["id"]]) if cell["cell_type"] == "code" else cell for cell in written["cells"]]
+    cells = [
+        cell | outputs(runs[cell["id"]]) if cell["cell_type"] == "code" else cell for cell in written["cells"]
+    ]
     language = {k: v for k, v in kept["metadata"].items() if k == "language_info"}
     return written | {"cells": cells, "metadata": written["metadata"] | language}
 
@@ -180,7 +186,7 @@ def chapters():
 
 
 def failed():
-    """The checks that did not hold, of all chapters as they were executed: dictionaries, the chapter in each."""
+    """The checks that did not hold when the chapters were executed: dictionaries, the chapter in each."""
     return [
         {"chapter": name, **check}
         for name in chapters()

@@ -18,9 +18,13 @@ def processor():
 def main():
     import torch
 
-    vectors = torch.backends.cpu.get_cpu_capability()
-    print(f"running on {processor()}, {os.cpu_count()} cores, vector capability {vectors}, "
-          f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}", flush=True)  # fmt: skip
+    facts = [
+        f"{processor()}, {os.cpu_count()} cores",
+        f"vector capability {torch.backends.cpu.get_cpu_capability()}",
+        f"torch {torch.__version__}",
+        f"Python {platform.python_version()} on {platform.system()}",
+    ]
+    print(f"running on {'; '.join(facts)}", flush=True)
 
 
 if __name__ == "__main__":
