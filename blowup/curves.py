@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from blowup.agreement import LEAST_SEEDS, TOLERANCES, differences, outcomes
+from blowup.agreement import LEAST_SEEDS, differences, outcomes
+from blowup.settings import curves_folder
 
 FORMAT = "# blowup learning curves, format 1"
-SAVED = tuple(TOLERANCES)  # loss, accuracy, grad_norm, update_norms
+SAVED = ("loss", "accuracy", "grad_norm", "update_norms")  # a file's rows, in this order
 
 
 class DoesNotReproduce(AssertionError):
@@ -168,8 +169,8 @@ def load(path):
 
 def published_folder():
     """Where the published curves lie: $BLOWUP_CURVES, the installed package, or book/curves beside it."""
-    if os.environ.get("BLOWUP_CURVES"):
-        return Path(os.environ["BLOWUP_CURVES"])
+    if folder := curves_folder():
+        return folder
     package = Path(__file__).resolve().parent
     installed = package / "published"
     return installed if installed.is_dir() else package.parent / "book" / "curves"
@@ -179,30 +180,39 @@ def reproduce(name, curves):
     """Hold a fresh run to the published curves ``name``: prints one line, or raises DoesNotReproduce.
 
     The two may be one experiment as far as a permutation test over the seeds can tell
-    (:mod:`blowup.agreement`): other rounding, other threads and other random numbers pass. With
-    $BLOWUP_PUBLISH set to a folder (``make curves``), saves the fresh run there instead of comparing.
+    (:mod:`blowup.agreement`): other rounding, other threads and other random numbers pass.
 
     ValueError: an unknown name (lists the known ones), a damaged file, fewer than 8 seeds, or other steps
     or another number of seeds than published.
     """
+    check_experiment(name, curves)
+    path = published_folder() / f"{name}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.csv"))) or "none yet"
+        raise ValueError(f"name: no published curves called {name!r}; known are {known}")
+    compare(name, curves, load(path))
+    print(f"reproduced: {name} ({len(curves.seeds)} seeds, loss, accuracy, gradients and updates agree)")
+
+
+def publish(name, curves, folder):
+    """Save a run as the curves ``name`` that later runs are held to: ``make curves`` calls this.
+
+    ValueError: a bad name, fewer than 8 seeds, or a name that ``folder`` has already.
+    """
+    check_experiment(name, curves)
+    path = Path(folder) / f"{name}.csv"
+    if path.exists():
+        raise ValueError(f"name: {name!r} is published twice in one run; give each experiment its own name")
+    save(curves, path)
+    print(f"recorded: {name} ({len(curves.seeds)} seeds)")
+
+
+def check_experiment(name, curves):
+    """ValueError unless ``name`` can name a file and ``curves`` have seeds enough to be compared."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)):
         raise ValueError(f"name: expected lower-case words joined by hyphens, got {name!r}")
     if len(curves.seeds) < LEAST_SEEDS:
         raise ValueError(f"curves: needs at least {LEAST_SEEDS} seeds to tell, got {len(curves.seeds)}")
-    staging = os.environ.get("BLOWUP_PUBLISH")
-    if staging:
-        if (Path(staging) / f"{name}.csv").exists():
-            raise ValueError(
-                f"name: {name!r} is published twice in one run; give each experiment its own name"
-            )
-        save(curves, Path(staging) / f"{name}.csv")
-    else:
-        path = published_folder() / f"{name}.csv"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.csv"))) or "none yet"
-            raise ValueError(f"name: no published curves called {name!r}; known are {known}")
-        compare(name, curves, load(path))
-    print(f"reproduced: {name} ({len(curves.seeds)} seeds, loss, accuracy, gradients and updates agree)")
 
 
 def compare(name, fresh, published):
