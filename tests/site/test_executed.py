@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_one_that_was(house, monk
         raise OSError(28, "No space left on device")
 
     before = (executed.folder() / "trial.ipynb").read_text()
-    monkeypatch.setattr(executed.os, "replace", full)
+    monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(OSError, match="No space"):
         executed.save("trial", executed.source("trial"), {})
     assert [p.name for p in executed.folder().iterdir()] == ["trial.ipynb"]

@@ -17,6 +17,7 @@ import sys
 import time
 
 from tools import ROOT
+from tools.files import write_whole
 from tools.kernels import environment
 from tools.site import checks, executed
 
@@ -62,7 +63,7 @@ def build():
     from tools.handouts import slides
 
     slides.main()
-    executed.write(STAMP, json.dumps({"sources": sources, "site": on_disk()}))
+    write_whole(STAMP, json.dumps({"sources": sources, "site": on_disk()}))
     return True
 
 

@@ -13,13 +13,11 @@ that steer the arithmetic, such as ``ATEN_CPU_CAPABILITY``, are among them: who 
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from tools import ROOT
+from tools.files import write_whole
 from tools.kernels import for_the_site
 
 STEERING = ("ATEN_", "BLOWUP_", "DNNL_", "KMP_", "MKL_", "MPL", "OMP_", "ONEDNN_", "TORCH_")
@@ -116,23 +114,7 @@ def save(name, notebook, about):
     """Keep an executed chapter, whole or not at all; OSError where it cannot be written."""
     notebook["metadata"]["executed"] = dict(about)
     notebook["metadata"]["executed"]["digest"] = digest(notebook)
-    write(folder() / f"{name}.ipynb", json.dumps(notebook))
-
-
-def write(path, text):
-    """Write a file, whole or not at all; an OSError names it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # what could not be written, and not its draft
-        raise
+    write_whole(folder() / f"{name}.ipynb", json.dumps(notebook))
 
 
 def stale(name, around):
