@@ -1,7 +1,7 @@
 """Run every chapter and every lab's solution where a reader would, cell by cell: each once, with nbval.
 
-The kernel is one as in Colab: an environment with torch, numpy, scipy, matplotlib, ipywidgets, a kernel and pip
-nothing else (links to the installed packages, so that nothing is downloaded), with the book's package from its
+The kernel is one as in Colab: an environment with torch, numpy, scipy, matplotlib, ipywidgets, a kernel and pip,
+and nothing else (links to the installed packages, so that nothing is downloaded), with the book's package from its
 wheel. Each notebook lies alone in a folder of its own, outside the repository. Explorers are alive.
 
     python -m tools.upkeep.alone [NAME …]
