@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant(
         cell="daeee317",
         old="p - lr * g",
-        new="p - lr / 8 * g",
+        new="p - lr / 64 * g",
         check="c4d8e2f6",
         law='between(silenced["ReLU"][:, -1]',
     ),
@@ -138,30 +138,25 @@ MUTANTS = [
         check="33d8acb0",
         law="between(tens[:, ~fans_out], -",
     ),
+    # A ReLU in place of each.
     Mutant(
         cell="04d20d84",
-        old='| {"sigmoid": 45.62}',
-        new='| {"sigmoid": 45.62, "GELU": 3.56, "SiLU": 14.32}',
+        old="delta_norms(name, sigma_w, stack, sigma_b, shifts, q)    #",
+        new='delta_norms("ReLU", 2**0.5, stack)    #',
         check="33d8acb0",
         law="between(tens[:, fans_out]",
     ),
-    # The variances change places.
-    Mutant(
-        cell="04d20d84",
-        old='("GELU", 3.56), ("SiLU", 14.32)',
-        new='("GELU", 0.3), ("SiLU", 14.32)',
-        check="33d8acb0",
-        law="above(tens[:, 6]",
-        also=(("04d20d84", '| {"sigmoid": 45.62}', '| {"sigmoid": 45.62, "GELU": 3.56}'),),
-    ),
-    Mutant(
-        cell="04d20d84",
-        old='("GELU", 3.56), ("SiLU", 14.32)',
-        new='("GELU", 3.56), ("SiLU", 0.3)',
-        check="33d8acb0",
-        law="above(tens[:, 7]",
-        also=(("04d20d84", '| {"sigmoid": 45.62}', '| {"sigmoid": 45.62, "SiLU": 14.32}'),),
-    ),
+    # The larger variances do not get their own scale.
+    *[
+        Mutant(
+            cell="04d20d84",
+            old='q = {q}"] = delta_norms(name, sigma_w',
+            new='q = {q}"] = delta_norms(name, 1.5 * sigma_w',
+            check="33d8acb0",
+            law=law,
+        )
+        for law in ("above(tens[:, 6]", "above(tens[:, 7]")
+    ],
     # The same input twice.
     Mutant(
         cell="03519bb3",
@@ -218,7 +213,7 @@ MUTANTS = [
     Mutant(
         cell="3ce96e31",
         old='"elu", 2.0, depth=3',
-        new='"elu", 5.0, depth=3',
+        new='"elu", 2.0, depth=20',
         check="a7b9c1d3",
         law='above(final["shallow"]',
     ),
