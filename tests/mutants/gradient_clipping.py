@@ -14,6 +14,12 @@ SWAPPED = {
     "new": '"unclipped": run(clip=1.0),\n    "clipped to 1": run(),',
 }
 ONE_BATCH = {"cell": "b315ae34", "old": "(0, size)", "new": "(0, 0)", "check": "8e8f469b"}
+LESS = {
+    "cell": "216dd814",
+    "old": "initial = deep(gain)",
+    "new": "initial = deep(gain**0.5)",
+    "check": "b5c9a060",
+}
 LARGE_TWICE = {"cell": "ea6281f1", "old": "(deep(gain)", "new": "(deep(3.0)", "check": "8e8f469b"}
 CRITICAL_TWICE = {"cell": "ea6281f1", "old": "(deep(gain)", "new": "(deep(1.0)", "check": "8e8f469b"}
 
@@ -36,9 +42,9 @@ MUTANTS = [
         quick=True,
     ),
     mutant("1d5bca79", "gain=gain)", "gain=1.5 * gain)", "216dd814", "between(parts[1.0]"),
-    mutant("216dd814", "initial = deep(gain)", "initial = deep(gain**0.5)", "b5c9a060", "between((parts[3.0]"),
-    mutant("216dd814", "initial = deep(gain)", "initial = deep(gain**0.5)", "b5c9a060", "agree(squares"),
-    mutant("216dd814", "initial = deep(gain)", "initial = deep(gain**0.5)", "b5c9a060", "between(parts[3.0].norm"),
+    mutant(**LESS, law="between((parts[3.0]"),
+    mutant(**LESS, law="agree(squares"),
+    mutant(**LESS, law="between(parts[3.0].norm"),
     mutant("8023dcaf", ".clamp(-taus, taus)", "", "1d836f85", "agree(settled"),
     # Sensitivity of the recurrent network: other weights, and the slope left out.
     mutant("5c20e1f6", "gain=gain)", "gain=2 * gain)", "59f003a6", "agree(torch.stack"),

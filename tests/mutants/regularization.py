@@ -39,7 +39,8 @@ MUTANTS = [
     mutant("679fe772", "0.01 *", "0.1 *", "aaf9d2f5", "most((share", quick=True),
     mutant("eb956ab4", "lr=0.02", "lr=2e-6", "aaf9d2f5", "most(abs(raw", quick=True),
     # The late explosion: arms swapped, steps that are never or always too long.
-    mutant(*UNDECAYED, "= run(weight_decay=5e-3)\n", "7662a4eb", "above(final", also=((*DECAYED, "run(lr=0.5)"),)),
+    mutant(*UNDECAYED, "= run(weight_decay=5e-3)\n", "7662a4eb", "above(final",
+           also=((*DECAYED, "run(lr=0.5)"),)),
     mutant(*DECAYED, "run(lr=0.5)", "7662a4eb", "few(lost"),
     mutant(*DECAYED, "run(lr=0.5)", "7662a4eb", "between(final"),
     mutant(*UNDECAYED, "= run(lr=1.0)\n", "7662a4eb", 'most(arms["no decay"]'),
