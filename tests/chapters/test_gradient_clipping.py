@@ -163,14 +163,12 @@ def arm(**changes):
 
 def test_the_clipped_arm_reproduces(monkeypatch):
     monkeypatch.setenv("BLOWUP_CURVES", str(PUBLISHED))
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     reproduce("gradient-clipping-clipped", arm())
 
 
 @pytest.mark.parametrize("changes", [{"clip": None}, {"clip": 0.2}], ids=str)
 def test_a_broken_arm_does_not_reproduce(monkeypatch, changes):
     monkeypatch.setenv("BLOWUP_CURVES", str(PUBLISHED))
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     with pytest.raises(DoesNotReproduce):
         reproduce("gradient-clipping-clipped", arm(**changes))
 

@@ -30,7 +30,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments.formatters import HtmlFormatter
 
 from tools import ROOT
-from tools.handouts.pieces import NUMBER, Chapter, DeckError, executed
+from tools.handouts.pieces import NUMBER, DeckError, chapter
 
 SOURCES = ROOT / "course" / "slides"
 TARGET = ROOT / "_build" / "html" / "slides"
@@ -202,7 +202,7 @@ def main():
     decks = sorted(SOURCES.glob("*.md"))
     for deck in decks:
         try:
-            html = page(*sections(read(deck), Chapter(executed(deck.stem))))
+            html = page(*sections(read(deck), chapter(deck.stem)))
         except DeckError as error:
             sys.exit(f"{deck.relative_to(ROOT)}: {error}")
         (TARGET / f"{deck.stem}.html").write_text(html, encoding="utf-8")

@@ -18,7 +18,7 @@ from multiprocessing import get_context
 
 from blowup.evidence import LAWS
 from tools.proof.cells import Cell, read, session
-from tools.proof.reroll import notebooks
+from tools.proof.reroll import chapters
 
 PATIENCE = 300  # seconds for a mutant: a broken experiment may never end
 
@@ -100,7 +100,7 @@ def alive(state, cells, check, channel):
 
 def survey(name, mutants):
     """Run every mutant of one notebook; returns [(mutant, failures)], in order."""
-    path = notebooks()[name]
+    path = chapters()[name]
     cells = read(path)
     places = {cell.id: k for k, cell in enumerate(cells)}
     variants = [(mutant, changed(cells, mutant)) for mutant in mutants]
@@ -164,7 +164,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.split("\n")[0])
     parser.add_argument("--chapter", default="", help="names, separated by spaces; all when empty")
     options = parser.parse_args(arguments)
-    known = notebooks()
+    known = chapters()
     wanted = options.chapter.split() or list(known)
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"CHAPTER: unknown {', '.join(unknown)}: choose from {', '.join(known)}")

@@ -12,13 +12,14 @@ import time
 
 from tools import ROOT
 from tools.kernels import environment
+from tools.labs import derive
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "auto"]
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600", "--dist", "loadscope"]
 PARTS = {
     "package": [*PYTEST, "-m", "not browser", "tests"],
     "site": ["make", "--no-print-directory", "site"],
-    "notebooks": [*PYTEST, "-p", "no:cacheprovider", *NBVAL, "book", "labs/solutions"],
+    "notebooks": [*PYTEST, "-p", "no:cacheprovider", *NBVAL, "book", "_build/labs/solutions"],
     "browser": [*PYTEST, "--dist", "worksteal", "-m", "browser", "tests"],
 }
 
@@ -33,6 +34,8 @@ def main(names):
     for name in names or PARTS:
         print(f"\n== {name}", flush=True)
         started = time.perf_counter()
+        if name == "notebooks":
+            derive.solutions()
         code = subprocess.run(PARTS[name], cwd=ROOT, env=None if name == "site" else crowded).returncode
         outcome[name] = code
         print(f"== {name}: {'passed' if code == 0 else 'FAILED'} in {time.perf_counter() - started:.0f} s")

@@ -1,10 +1,10 @@
-"""nbgrader's settings for these labs: `nbgrader` and its formgrader read them when they start in this folder."""
+"""nbgrader's settings for these labs: `nbgrader` and its formgrader read them when they start beside it."""
 
 c = get_config()  # noqa: F821 (traitlets gives it)
 
 c.CourseDirectory.course_id = "exploding-gradients"
 
-# The stubs that tools/labs/derive.py writes, too: nbgrader knows by them which paragraph was left unanswered.
+# tools/labs/derive.py reads them here, too. nbgrader knows by them which paragraph was left unanswered.
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Your answer.*"
 
