@@ -26,7 +26,7 @@ test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, bro
 curves: $(INSTALLED) ## compute the published learning curves again and show what changed
 	@$(PY) -m tools.upkeep.publish_curves
 
-reroll: $(INSTALLED) ## run chapters and solutions with other seeds and count the checks that fail (CHAPTER= TIMES=5 FIRST=1)
+reroll: $(INSTALLED) ## run chapters, solutions and questions with other seeds and count the checks that fail (CHAPTER= TIMES=5 FIRST=1)
 	@$(PY) -m tools.proof.reroll --chapter "$(CHAPTER)" --times "$(or $(TIMES),5)" --first "$(or $(FIRST),1)"
 
 mutants: $(INSTALLED) ## break the experiment behind every law and see its check fail (CHAPTER=)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests import SITE
+from tools.site.build import STAMP
 
 CHROMIUM_HELP = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
 
@@ -75,8 +76,8 @@ def open_page(chromium):
 @pytest.fixture(scope="session")
 def site():
     """The folder of the built site; fails with the command that builds it."""
-    if not (SITE / "index.html").exists():
-        pytest.fail(f"the site is not built: run `make book` first (looked for {SITE / 'index.html'})")
+    if not STAMP.exists():
+        pytest.fail(f"the site is not built, or not to its end: run `make book` first (looked for {STAMP})")
     return SITE
 
 

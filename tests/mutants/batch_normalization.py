@@ -26,7 +26,7 @@ MUTANTS = [
     Mutant(ARMS, 'network("batch")', 'network("layer")', REPRODUCED, "reproduce batch-normalization-batch"),
     Mutant(ARMS, "network(None), lr=0.3)", "network(None), lr=0.03)", RATE, "few(none", quick=True),
     Mutant(ARMS, "lr=0.03)", "lr=0.003)", RATE, "most(small_rate"),
-    Mutant(ARMS, 'network("batch")', 'network("layer")', RATE, "above(batch"),
+    Mutant(ARMS, "network(None), lr=0.3)", 'network("batch"), lr=0.3)', RATE, "above(batch"),
     # covariate shift
     Mutant(SHAKEN_RUN, "kind=Shaken", "kind=MLP", SHAKEN_RUN, "reproduce batch-normalization-shaken"),
     Mutant(SHAKEN_RUN, "lr=0.03)", "lr=0.3)", SHIFT, "between(shifts"),
@@ -37,9 +37,9 @@ MUTANTS = [
     Mutant("1abf200e", "z[0] = place", "z[0] = place / 2", "7d1e04ab", "agree((torch.stack"),
     # higher rates
     Mutant(SWEEP, "lr=each", "lr=[3 * lr for lr in each]", SWEPT, 'between((reached["batch"]'),
-    Mutant(SWEEP, "lr=each", "lr=[3 * lr for lr in each]", SWEPT, "between(none[0.1]"),
+    Mutant(SWEEP, "lr=each", "lr=[10 * lr for lr in each]", SWEPT, "between(none[0.1]"),
     Mutant(SWEEP, "lr=each", "lr=[3 * lr for lr in each]", SWEPT, "between(batch[0.1]"),
-    Mutant(SWEEP, "lr=each", "lr=[3 * lr for lr in each]", SWEPT, "above(batch[0.3], batch[0.1]"),
+    Mutant(SWEEP, "lr=each", "lr=[10 * lr for lr in each]", SWEPT, "above(batch[0.3], batch[0.1]"),
     Mutant(SWEEP, "lr=each", "lr=[lr / 10 for lr in each]", SWEPT, "above(none[0.1], none[0.3]"),
     Mutant(SWEEP, "lr=each", "lr=[lr / 10 for lr in each]", SWEPT, "between(lost"),
     Mutant(SWEEP, "lr=each", "lr=[lr / 10 for lr in each]", SWEPT, "few(torch.cat"),

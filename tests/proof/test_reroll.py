@@ -1,11 +1,14 @@
 """make reroll finds the check that holds by luck, with its line and values, and leaves the others alone."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from tests.proof.notebooks import FAIR, LAWS, LUCKY, write
 from tools.proof import reroll
 from tools.proof.cells import read, session
+from tools.proof.shift import shifted
 
 SEED_0 = torch.randn(256, generator=torch.Generator().manual_seed(0))[0].item()
 FIRST = f"sample_of_seed_0 = {SEED_0!r}\n"
@@ -78,3 +81,19 @@ def test_bad_input_is_one_line(arguments, words):
     with pytest.raises(SystemExit) as told:
         reroll.main(arguments)
     assert str(told.value.code).startswith(words) and "\n" not in str(told.value.code)
+
+
+def test_questions_are_rerolled_one_cell_each():
+    path = reroll.questions()["questions-chain-rule"]
+    cells = read(path)
+    assert [cell.id for cell in cells] == [f"chain-rule-0{k}" for k in range(1, 10)]
+    with session(path.parent) as state, shifted(1):
+        state.run(cells[4])
+    assert not state.failures and abs(state.names["rate"].mean()) < 1
+    state.run(dataclasses.replace(cells[4], source=cells[4].source.replace("-psi / 2", "-psi")))
+    assert "agree(rate, 0)" in state.failures[0].text
+
+
+def test_every_bank_of_questions_is_named():
+    banks = {f"questions-{name}" for name in ("across", "activations", "regularization")}
+    assert banks < set(reroll.questions())

@@ -28,7 +28,7 @@ from pygments.formatters import HtmlFormatter
 
 from tools import ROOT
 from tools.handouts.one_file import markdown, mathjax, package, script
-from tools.handouts.pieces import NUMBER, Chapter, DeckError, executed
+from tools.handouts.pieces import NUMBER, DeckError, chapter
 
 SOURCES = ROOT / "course" / "slides"
 TARGET = ROOT / "_build" / "html" / "slides"
@@ -179,7 +179,7 @@ def main():
     decks = sorted(SOURCES.glob("*.md"))
     for deck in decks:
         try:
-            html = page(*sections(read(deck), Chapter(executed(deck.stem))))
+            html = page(*sections(read(deck), chapter(deck.stem)))
         except DeckError as error:
             sys.exit(f"{deck.relative_to(ROOT)}: {error}")
         (TARGET / f"{deck.stem}.html").write_text(html, encoding="utf-8")

@@ -18,6 +18,7 @@ import matplotlib
 import nbformat
 
 from blowup.curves import DoesNotReproduce
+from tools.handouts import questions
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,13 @@ class Session:
 
 
 def read(path):
-    """The code cells of a notebook file, in order; the setup cell is left out (the package is here)."""
+    """The code cells of a notebook file, in order; the setup cell is left out (the package is here).
+
+    Of a file of exam questions (``.py``): one cell a question, all of whose statements may be checks.
+    """
+    if path.suffix == ".py":
+        seed = "import torch\ntorch.manual_seed(0)\n"
+        return [Cell(q.name, f"{seed}{q.imports}\n{q.code}", True, False) for q in questions.read_file(path)]
     notebook = nbformat.read(path, as_version=4)
     cells = [c for c in notebook.cells if c.cell_type == "code"]
     tags = [set(c.metadata.get("tags", [])) for c in cells]

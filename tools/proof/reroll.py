@@ -1,4 +1,4 @@
-"""Run chapters and solutions with every seed shifted and count which checks fail. `make reroll` calls this.
+"""Run chapters, solutions and questions with every seed shifted and count which checks fail: `make reroll`.
 
 A sentence that holds for our seeds only is an anecdote: see ``blowup.evidence``. Hidden checks must hold for
 every shift; ``reproduce`` may say no as often as ``blowup.agreement`` promises, and is counted apart.
@@ -27,6 +27,11 @@ def chapters():
 def labs():
     """{``lab-NAME``: path} of the labs, solved and with their hidden tests."""
     return {f"lab-{path.stem}": path for path in sorted(nbgrader_sources().glob("*/*.ipynb"))}
+
+
+def questions():
+    """{``questions-NAME``: path} of the exam questions, a file a chapter."""
+    return {f"questions-{path.stem}": path for path in sorted((ROOT / "course" / "questions").glob("*.py"))}
 
 
 def run(path, shift):
@@ -103,7 +108,7 @@ def main(arguments=None):
     parser.add_argument("--times", default="5", help="how many shifts")
     parser.add_argument("--first", default="1", help="the first shift; 0 is the published seeds")
     options = parser.parse_args(arguments)
-    known = chapters() | labs()
+    known = chapters() | labs() | questions()
     wanted = options.chapter.split() or list(known)
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"CHAPTER: unknown {', '.join(unknown)}: choose from {', '.join(known)}")
@@ -121,7 +126,7 @@ def main(arguments=None):
     good = report(found)
     words = "every check held" if good else "FAILED: the checks above did not hold"
     last, seconds = first + times - 1, time.perf_counter() - start
-    print(f"{words}: {len(wanted)} notebooks, shifts {first} to {last}, {seconds:.0f} s")
+    print(f"{words}: {len(wanted)} files, shifts {first} to {last}, {seconds:.0f} s")
     sys.exit(0 if good else 1)
 
 
