@@ -123,5 +123,5 @@ def evidence(fresh, published):
 
 def differences(fresh, published):
     """What differs, [(quantity, step, z)], worst first; empty when the two may be one experiment."""
-    chance, found = evidence(fresh, published)
-    return found if chance <= FALSE_ALARMS else []
+    p, found = evidence(fresh, published)
+    return found if p <= FALSE_ALARMS else []

@@ -98,19 +98,16 @@ def heading(fig, title):
     fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=STYLE["axes.titlesize"])
 
 
-def heat_map(
-    ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None, dark_below=None
-):
+def heat_map(ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None):
     """Draw a table of numbers as a heat map with its numbers in it; returns the image.
 
-    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels. ``dark_below`` is the value
-    under which a cell is dark enough for white digits (middle of the range if not given).
+    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels.
     """
     values = np.asarray(values, dtype=float)
     if values.shape != (len(rows), len(columns)):
         raise ValueError(f"values: expected shape ({len(rows)}, {len(columns)}), got {values.shape}")
     image = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, aspect="auto")
-    middle = np.mean(image.get_clim()) if dark_below is None else dark_below
+    middle = np.mean(image.get_clim())
     for i, j in np.ndindex(*values.shape):
         color = "#ffffff" if values[i, j] < middle else "#101010"
         ax.text(j, i, fmt.format(values[i, j]), ha="center", va="center", color=color, fontsize=9)

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from tests import SITE
-from tools.site.build import STAMP
 
 CHROMIUM_HELP = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
 
@@ -76,6 +75,8 @@ def open_page(chromium):
 @pytest.fixture(scope="session")
 def site():
     """The folder of the built site; fails with the command that builds it."""
+    from tools.site.build import STAMP  # Jupyter Book and all: where no site is asked for, it may be missing
+
     if not STAMP.exists():
         pytest.fail(f"the site is not built, or not to its end: run `make book` first (looked for {STAMP})")
     return SITE

@@ -30,11 +30,16 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cachepro
 PIP = ["-m", "pip", "-q", "--disable-pip-version-check"]
 
 
+def plain(name):
+    """A distribution's name in the one form in which two of them can be compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def closure(names):
     """The distributions that the named ones need, by name."""
     found, todo = {}, list(names)
     while todo:
-        name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
+        name = plain(todo.pop())
         if name in found:
             continue
         try:
