@@ -27,6 +27,12 @@ test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, bro
 curves: $(INSTALLED) ## compute the published learning curves again and show what changed
 	@$(PY) -m tools.upkeep.publish_curves
 
+reroll: $(INSTALLED) ## run chapters, solutions and questions with other seeds and count the checks that fail (CHAPTER= TIMES=5 FIRST=1)
+	@$(PY) -m tools.proof.reroll --chapter "$(CHAPTER)" --times "$(or $(TIMES),5)" --first "$(or $(FIRST),1)"
+
+mutants: $(INSTALLED) ## break the experiment behind every law and see its check fail (CHAPTER=)
+	@$(PY) -m tools.proof.mutants --chapter "$(CHAPTER)"
+
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) -m tools.upkeep.bench
 
@@ -55,4 +61,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help book preview serve test curves bench labs lint address clean slides questions grade
+.PHONY: help book preview serve test curves bench labs lint address clean slides reroll mutants questions grade

@@ -69,7 +69,7 @@ def test_workflows_are_well_formed():
 
 
 def test_only_what_the_tests_passed_is_published():
-    """The job that publishes builds nothing: it deploys what the tests of this commit have built and tried."""
+    """The job that publishes builds nothing: it deploys what the tests have built and tried."""
     read = {
         name: (ROOT / ".github" / "workflows" / f"{name}.yml").read_text() for name in ("tests", "publish")
     }

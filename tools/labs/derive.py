@@ -21,12 +21,11 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 from traitlets.config import Config, PyFileConfigLoader
 
 from tools import ROOT
 from tools.files import write_whole
-from tools.upkeep.address import Address, setup_cell
+from tools.upkeep.address import setup_cell
 
 SETTINGS = Path(__file__).with_name("nbgrader_config.py")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -46,8 +45,7 @@ def read(name, root=ROOT):
         ValueError: for a cell whose nbgrader metadata has no grade_id, or a grade_id that stands twice.
     """
     notebook = jupytext.read(root / "labs" / "sources" / f"{name}.py", fmt="py:percent")
-    address = Address(yaml.safe_load((root / "_config.yml").read_text())["repository"]["url"])
-    setup = nbformat.v4.new_code_cell(setup_cell(root, address), metadata={"tags": ["setup"]})
+    setup = nbformat.v4.new_code_cell(setup_cell(root), metadata={"tags": ["setup"]})
     notebook.cells.insert(1, setup)
     seen = set()
     for cell in notebook.cells:

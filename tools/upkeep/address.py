@@ -41,11 +41,19 @@ class Address:
         ]
 
 
-def setup_cell(root, address):
+def place(root):
+    """The repository's :class:`Address` and branch, as _config.yml gives them."""
+    told = yaml.safe_load((root / "_config.yml").read_text())["repository"]
+    return Address(told["url"]), told["branch"]
+
+
+def setup_cell(root=ROOT):
     """The text of the setup cell, which every notebook carries."""
-    version = version_of(root)
+    address, branch = place(root)
     text = (root / "tools" / "upkeep" / "setup_cell.txt").read_text().strip()
-    return text.replace("{url}", address.url).replace("{version}", version)
+    for word, value in {"url": address.url, "version": version_of(root), "branch": branch}.items():
+        text = text.replace("{" + word + "}", value)
+    return text
 
 
 def rewritten(text, old, new, branch):
@@ -63,8 +71,7 @@ def version_of(root):
 
 def derived(root):
     """Yield (file, text as it is, text as it should be) for every file that repeats the address."""
-    repository = yaml.safe_load((root / "_config.yml").read_text())["repository"]
-    new, branch = Address(repository["url"]), repository["branch"]
+    new, branch = place(root)
     pyproject = (root / "pyproject.toml").read_text()
     old = Address(re.search(r'^Repository = "(.+?)"', pyproject, re.MULTILINE).group(1))
     pages = [file for folder in ("book", "course", "labs") for file in sorted((root / folder).rglob("*.md"))]
@@ -77,7 +84,7 @@ def derived(root):
         notebook = nbformat.reads(text, as_version=4)
         for cell in notebook.cells:
             if cell.get("id") == SETUP_CELL:
-                cell.source = setup_cell(root, new)
+                cell.source = setup_cell(root)
             else:
                 cell.source = rewritten(cell.source, old, new, branch)
         yield file, text, nbformat.writes(notebook) + "\n"

@@ -1,8 +1,9 @@
 """Run every chapter and every lab's solution where a reader would, cell by cell: each once, with nbval.
 
-The kernel is one as in Colab: an environment with torch, numpy, matplotlib, ipywidgets, a kernel and pip,
-and nothing else (links to the installed packages, so that nothing is downloaded), with the book's package
-from its wheel. Each notebook lies alone in a folder of its own, outside the repository. Explorers are alive.
+The kernel is one as in Colab: an environment with torch, numpy, scipy, matplotlib, ipywidgets, a kernel and
+pip, and nothing else (links to the installed packages, so that nothing is downloaded), with the book's
+package from its wheel. Each notebook lies alone in a folder of its own, outside the repository. Explorers are
+alive.
 
     python -m tools.upkeep.alone [NAME …]
 """
@@ -23,7 +24,7 @@ from tools import ROOT
 from tools.kernels import environment
 from tools.labs import derive
 
-COLAB_HAS = ("torch", "numpy", "matplotlib", "ipywidgets", "ipykernel", "pip")
+COLAB_HAS = ("torch", "numpy", "scipy", "matplotlib", "ipywidgets", "ipykernel", "pip")
 FROM_HERE = ("BLOWUP_STATIC", "PYTHONPATH", "VIRTUAL_ENV")  # what a reader's kernel does not have
 NBVAL = ["--nbval-lax", "--nbval-kernel-name=colab", "--nbval-cell-timeout=600", "--dist", "loadscope"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
