@@ -1,8 +1,8 @@
 """Chapters and labs opened as Colab would: the notebook alone in an empty folder, with Colab's own packages.
 
-The environment is the one in which tools/upkeep/alone.py runs every chapter and every solution to its end, with
-the package installed from its wheel. Here is the rest: how the setup cell fetches the package where it is
-missing, what it says where it cannot, and that a lab earns nothing before anybody has written in it. The
+The environment is the one in which tools/upkeep/alone.py runs every chapter and every solution to its end,
+with the package installed from its wheel. Here is the rest: how the setup cell fetches the package where it
+is missing, what it says where it cannot, and that a lab earns nothing before anybody has written in it. The
 package comes from an address on this machine.
 """
 
@@ -75,11 +75,7 @@ def opening(file):
     statements = [node for cell in cells[1:] for node in ast.walk(ast.parse(cell.source))]
     imports = [ast.unparse(node) for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
     assert cells[0].id == "setup" and any("blowup" in line for line in imports)
-    notebook.cells = [
-        cells[0],
-        new_code_cell("\n".join(imports)),
-        new_code_cell("blowup = __import__('blowup')"),
-    ]
+    notebook.cells = [cells[0], new_code_cell("\n".join(imports))]
     return notebook
 
 

@@ -1,4 +1,4 @@
-"""Notebooks run where a reader would: alone, in an environment like Colab's, with the package from its wheel."""
+"""Notebooks run where a reader would: alone, as in Colab, with the package from its wheel."""
 
 import json
 

@@ -101,4 +101,22 @@ def test_workflows_are_well_formed():
         workflow = yaml.safe_load(file.read_text())
         assert {"name", "jobs", "permissions"} <= set(workflow), file.name
         for job in workflow["jobs"].values():
-            assert job["timeout-minutes"] <= 120 and job["steps"], file.name
+            if "uses" in job:  # a workflow of ours, called
+                assert (ROOT / job["uses"]).is_file(), file.name
+            else:
+                assert job["timeout-minutes"] <= 120 and job["steps"], file.name
+
+
+def test_only_what_the_tests_passed_is_published():
+    """The job that publishes builds nothing: it deploys what the tests have built and tried."""
+    read = {
+        name: (ROOT / ".github" / "workflows" / f"{name}.yml").read_text() for name in ("tests", "publish")
+    }
+    jobs = yaml.safe_load(read["publish"])["jobs"]
+    assert jobs["publish"]["needs"] == "test" and jobs["test"]["uses"] == "./.github/workflows/tests.yml"
+    assert "make" not in read["publish"].partition("jobs:")[2] and "deploy-pages" in read["publish"]
+    steps = yaml.safe_load(read["tests"])["jobs"]["test"]["steps"]
+    run, upload = (
+        next(k for k, step in enumerate(steps) if word in str(step)) for word in (".ci/run", "upload-pages")
+    )
+    assert run < upload and steps[upload]["with"]["path"] == "_build/html"

@@ -5,8 +5,8 @@
 3. The slides are made of the same runs.
 
 Where nothing has changed since the last time, nothing is made. The stamp of that time is removed first and
-written last, so that a site whose making was interrupted is not taken for whole. A check that does not hold on
-this machine (checks.py) does not stop anybody; the last lines name it.
+written last, so that a site whose making was interrupted is not taken for whole. A check that does not hold
+on this machine (checks.py) does not stop anybody; the last lines name it.
 """
 
 import errno

@@ -13,10 +13,11 @@ from pathlib import Path
 from shutil import copy2
 
 from docutils import nodes
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
 from tools.site import executed
 
+LOGGER = logging.getLogger(__name__)
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js")
 UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "vendor/fontawesome/webfonts/*.ttf")
 
@@ -32,12 +33,12 @@ def setup(app):
 
 
 def bring_outputs(app, docname, source):
-    """Give a chapter, as it is read, the outputs of its run; an error where there is none of these cells."""
+    """Give a chapter, as it is read, the outputs of its run; a warning where there is none of these cells."""
     if docname in executed.chapters():
         try:
             source[0] = json.dumps(executed.merged(docname, json.loads(source[0])))
         except executed.NotExecuted as error:
-            raise ExtensionError(str(error)) from None
+            LOGGER.warning(str(error))
         app.env.note_dependency(str(executed.folder() / f"{docname}.ipynb"))
 
 

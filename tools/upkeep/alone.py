@@ -1,8 +1,9 @@
 """Run every chapter and every lab's solution where a reader would, cell by cell: each once, with nbval.
 
-The kernel is one as in Colab: an environment with torch, numpy, scipy, matplotlib, ipywidgets, a kernel and pip,
-and nothing else (links to the installed packages, so that nothing is downloaded), with the book's package from its
-wheel. Each notebook lies alone in a folder of its own, outside the repository. Explorers are alive.
+The kernel is one as in Colab: an environment with torch, numpy, scipy, matplotlib, ipywidgets, a kernel and
+pip, and nothing else (links to the installed packages, so that nothing is downloaded), with the book's
+package from its wheel. Each notebook lies alone in a folder of its own, outside the repository. Explorers are
+alive.
 
     python -m tools.upkeep.alone [NAME …]
 """
@@ -76,7 +77,7 @@ def install(python, package):
 
 
 def kernel(folder, python):
-    """Write a kernel called colab, of ``python``, below ``folder``; returns the JUPYTER_PATH that finds it."""
+    """Write a kernel called colab, of ``python``, below ``folder``; returns the JUPYTER_PATH for it."""
     place = folder / "jupyter" / "kernels" / "colab"
     place.mkdir(parents=True)
     start = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
