@@ -4,15 +4,15 @@ import io
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests import ROOT
+from tests import ROOT, axe
 
 CHAPTERS = sorted(p.stem for p in (ROOT / "book").glob("*.ipynb"))
 MOST = 4_000_000  # bytes
 READY = "window.Reveal && Reveal.isReady()"
-AXE = {"preload": False}
+# A font is fetched when the first slide that needs it is shown; until it is there, nothing has its size.
+SHOW = "async k => { Reveal.slide(k); document.body.offsetWidth; await document.fonts.ready; }"
 # What sticks out of the slide, what is cut off inside it, and which parts of it lie on each other.
 LOOK = """() => {
   const slide = Reveal.getCurrentSlide(), frame = slide.getBoundingClientRect(), found = [];
@@ -78,8 +78,7 @@ def accessible(page):
     page.evaluate(
         "() => document.querySelectorAll('figure svg, .explorer svg').forEach(s => s.replaceChildren())"
     )
-    violations = Axe().run(page, options=AXE).response["violations"]
-    return [f"{v['id']}: {node['html'][:160]}" for v in violations for node in v["nodes"]]
+    return axe.violations(page)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -90,7 +89,7 @@ def test_a_deck_is_one_whole_file(open_deck, site, name):
     page.wait_for_function(READY)
     slides = page.evaluate("() => Reveal.getTotalSlides()")
     for k in range(slides):
-        page.evaluate(f"() => Reveal.slide({k})")
+        page.evaluate(SHOW, k)
         found = page.evaluate(LOOK)
         assert not found, f"{name}, slide {k + 1}: {', '.join(found)}"
     assert slides >= 15
