@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from blowup.explore.frames import share
-from blowup.explore.svg import UID, Library, render
+from blowup.explore.svg import UID, Library
 
 MAX_STATES = 250
 MAX_EXPLORER = 60_000  # bytes, gzip
@@ -71,11 +71,11 @@ def build(explorer):
     library, frames, alts, box = Library(), [], [], None
     for values in explorer.states():
         with explorer.drawn(values) as (figure, text):
-            root = render(figure)
-            box = box or root.get("viewBox")
-            if root.get("viewBox") != box:
-                raise ValueError(f"draw must keep one figure size, but {box} became {root.get('viewBox')}")
-            frames.append(library.fragments(root))
+            drawn_box, fragments = library.draw(figure)
+            box = box or drawn_box
+            if drawn_box != box:
+                raise ValueError(f"draw must keep one figure size, but {box} became {drawn_box}")
+            frames.append(fragments)
             alts.append(text)
     html = _html(explorer, share(frames), library, alts, box)
     _check(gzip_size(html), MAX_EXPLORER, f"this explorer with {explorer.size} states")

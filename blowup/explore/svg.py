@@ -12,6 +12,8 @@ import matplotlib as mpl
 import matplotlib.text
 from matplotlib.textpath import text_to_path
 
+from blowup.explore.axes import AGAIN, Axes
+
 # Text as outlines: a reader's machine may not have the figure's font, and then labels would not fit.
 RC = {"svg.fonttype": "path", "svg.hashsalt": "blowup", "svg.image_inline": True, "savefig.bbox": None}
 # Stands for the explorer's id, which is known only when all its frames are (a private-use character).
@@ -21,12 +23,16 @@ NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
-def render(figure):
-    """The figure's SVG, parsed. No date and no random ids, so that two builds agree."""
-    buffer = io.BytesIO()
+def render(figure, axes=None):
+    """The figure's SVG, parsed. No date and no random ids, so that two builds agree.
+
+    With ``axes``, an ``Axes``, an axis that it knows is an empty group of the name that it was known by.
+    """
+    buffer, axes = io.BytesIO(), axes or Axes()
     # matplotlib lays out every tick label afresh for every file, half of the time with a log axis. Its
     # renderers make a new TextToPath each; when all get the same one, its cache serves all frames.
-    with mpl.rc_context(RC), patch.object(mpl.text, "TextToPath", lambda: text_to_path):
+    shared = patch.object(mpl.text, "TextToPath", lambda: text_to_path)
+    with mpl.rc_context(RC), shared, axes.replayed(figure):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return ElementTree.fromstring(buffer.getvalue())
 
@@ -91,10 +97,17 @@ def compact_style(style, ink):
 
 
 class Library:
-    """The definitions (glyphs, markers, clips) of all frames, each distinct one kept once."""
+    """The definitions (glyphs, markers, clips) and the axes of all frames, each distinct one kept once."""
 
     def __init__(self):
         self.names = {}  # markup without its id → new id
+        self.axes = Axes()
+        self.again = {}  # the name that an axis is known by → its fragments
+
+    def draw(self, figure):
+        """``(viewBox, fragments)`` of a figure."""
+        root = render(figure, self.axes)
+        return root.get("viewBox"), self.fragments(root)
 
     def fragments(self, root):
         """The figure as a flat list of SVG fragments, in drawing order."""
@@ -108,8 +121,14 @@ class Library:
     def _flatten(self, element, definitions, ink=True):
         if _tag(element) in ("defs", "metadata"):
             return
+        name = element.get("id", "")
+        if name.startswith(AGAIN) and len(element):
+            self.again[name] = [f for child in element for f in self._flatten(child, definitions, ink)]
+        if name in self.again:
+            yield from self.again[name]
+            return
         # A colored mesh is data: a white cell in the middle of a color map stays white.
-        ink = ink and not element.get("id", "").startswith("QuadMesh")
+        ink = ink and not name.startswith("QuadMesh")
         if _tag(element) == "g" and not set(element.keys()) - {"id"}:
             for child in element:
                 yield from self._flatten(child, definitions, ink)

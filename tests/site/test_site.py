@@ -2,6 +2,8 @@
 
 import gzip
 import re
+from collections import Counter
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -32,6 +34,7 @@ def test_every_chapter_of_the_contents_is_a_page(pages):
 
 def test_no_link_anchor_or_picture_is_broken(site, pages):
     broken = []
+    anchors = {name: {element["id"] for element in page.select("[id]")} for name, page in pages.items()}
     for name, page in pages.items():
         for element in page.select("[href], [src]"):
             address = urlsplit(element.get("href") or element.get("src"))
@@ -41,9 +44,9 @@ def test_no_link_anchor_or_picture_is_broken(site, pages):
             if not target.is_file():
                 broken.append(f"{name}: {element}"[:200])
             elif address.fragment and target.suffix == ".html":
-                there = pages[target.resolve().relative_to(site).as_posix()]
+                there = anchors[target.resolve().relative_to(site).as_posix()]
                 anchor = unquote(address.fragment)
-                if anchor not in ("", "#") and there.find(attrs={"id": anchor}) is None:
+                if anchor not in ("", "#") and anchor not in there:
                     broken.append(f"{name}: no #{anchor} in {target.name}")
     assert not broken, "\n".join(broken)
 
@@ -89,9 +92,9 @@ def test_every_picture_has_a_text(pages):
 
 def test_ids_are_unique_on_a_page(pages):
     for name, page in pages.items():
-        ids = [element["id"] for element in page.select("[id]")]
-        twice = {i for i in ids if ids.count(i) > 1}
-        assert not twice, f"{name}: {sorted(twice)[:5]}"
+        ids = Counter(element["id"] for element in page.select("[id]"))
+        twice = sorted(i for i, times in ids.items() if times > 1)
+        assert not twice, f"{name}: {twice[:5]}"
 
 
 def test_launch_buttons_open_this_notebook(pages):
@@ -106,15 +109,26 @@ def test_launch_buttons_open_this_notebook(pages):
         assert f"https://colab.research.google.com/github/{place}/blob/{repository['branch']}/{path}" in links
 
 
+def test_the_notebook_to_download_is_the_one_that_is_written(site):
+    """Without the outputs that its page shows."""
+    for notebook in (ROOT / "book").glob("*.ipynb"):
+        assert (site / "_sources" / notebook.name).read_bytes() == notebook.read_bytes(), notebook.name
+
+
 def test_no_page_is_heavy(site, pages):
     """Page, scripts, styles and pictures, each compressed as a web server would."""
+
+    @cache  # most of what a page loads, all pages load
+    def size(file):
+        return len(gzip.compress(file.read_bytes(), 6))
+
     for name, page in pages.items():
         files = {site / name}
         for element in page.select(ASSETS):
             address = urlsplit(element.get("src") or element.get("href"))
             if address.path and not address.scheme:
                 files.add(((site / name).parent / unquote(address.path)).resolve())
-        weight = {f.name: len(gzip.compress(f.read_bytes(), 6)) for f in files}
+        weight = {f.name: size(f) for f in files}
         heavy = sorted(weight.items(), key=lambda item: -item[1])[:5]
         assert sum(weight.values()) <= PAGE_BUDGET, f"{name} weighs {sum(weight.values()):,} bytes: {heavy}"
 
