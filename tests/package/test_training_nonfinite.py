@@ -63,7 +63,7 @@ def test_the_first_step_is_that_of_a_look_at_every_number(kind, activation, gain
 
 
 def test_each_way_to_cease_to_be_finite_occurs_and_is_dated():
-    """The draws above may miss one: weights at the start, a loss alone, a gradient, weights after an update."""
+    """The draws above may miss one: weights at the start, a forward pass, weights after an update."""
     x, y = clusters(dtype=torch.float32)
 
     def first(activation, gain, lr, steps=4, **changes):
