@@ -19,7 +19,7 @@ slides: $(INSTALLED) ## build the slides of each chapter again, from the chapter
 	@$(PY) -m tools.handouts.slides
 
 serve: $(INSTALLED) ## show the built site in a browser (PORT=8000)
-	@$(PY) -m tools.site.serve $(PORT)
+	@$(PY) -m tools.site.serve "$(PORT)"
 
 test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, browser)
 	@$(PY) -m tools.upkeep.run_tests $(PART)
@@ -54,6 +54,7 @@ grade: $(INSTALLED) ## mark a class's notebooks (LAB=gradient-clipping IN=folder
 clean: ## remove what was built (keeps .venv)
 	@rm -rf _build dist .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@echo "removed what was built and what was kept of it; .venv stays"
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later"; exit 1; }

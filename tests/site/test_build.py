@@ -11,6 +11,7 @@ import pytest
 from tests import ROOT
 from tests.site.trial import build, page, small_house, write_notebook
 from tools.site import serve
+from tools.upkeep import seconds
 
 
 @pytest.fixture
@@ -71,6 +72,14 @@ def test_a_good_book_is_built_once_and_its_prose_without_running_it_again(house)
     (house / "_build" / "html" / "trial.html").unlink()
     code, said = build(house)
     assert code == 0 and "executing" not in said and run in page(house)
+    kinds = ("one chapter changed", "nothing changed", "no chapter changed")
+    assert list(seconds.read(house / "_build" / "seconds.json")) == [f"make book, {kind}" for kind in kinds]
+
+    (house / "_build" / "html" / "slides" / "trial.html").unlink()
+    command = [sys.executable, "-m", "tools.handouts.slides"]
+    result = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "The slides of 1 chapter are in _build/html/slides.\n", result.stderr
+    assert run in page(house, "slides/trial.html")
 
 
 def test_a_check_that_does_not_hold_is_named_and_the_site_is_built(house):
@@ -100,11 +109,9 @@ def test_serving_moves_on_from_a_busy_port():
 
 
 @pytest.mark.parametrize("port", ["eighty", "0", "-1", "99999"])
-def test_serving_names_a_bad_port(port, site):
-    result = subprocess.run(
-        [sys.executable, "-m", "tools.site.serve", port], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 1 and "PORT must be a number" in result.stderr
+def test_serving_names_a_bad_port(port):
+    with pytest.raises(SystemExit, match=r"^PORT must be a number from 1 to 65515, not "):
+        serve.main(port)
 
 
 def test_make_serve_shows_the_site(site):

@@ -34,6 +34,7 @@ def test_a_part_that_fails_fails_the_run_and_every_part_says_its_seconds(monkeyp
     with pytest.raises(SystemExit) as end:
         run_tests.main(["last"])
     assert end.value.code == 0
+    assert re.fullmatch(r"every test passed in \d+ s", capfd.readouterr().out.splitlines()[-1])
     assert noted == ["test: good", "test: last", "test: last"]
 
 

@@ -183,7 +183,7 @@ def main():
         except DeckError as error:
             sys.exit(f"{deck.relative_to(ROOT)}: {error}")
         (TARGET / f"{deck.stem}.html").write_text(html, encoding="utf-8")
-    print(f"The slides of {len(decks)} chapters are in _build/html/slides.")
+    print(f"The slides of {len(decks)} chapter{'s' * (len(decks) != 1)} are in _build/html/slides.")
 
 
 if __name__ == "__main__":

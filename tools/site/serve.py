@@ -40,10 +40,10 @@ def open_port(first):
 
 
 def main(argument):
+    if not argument.isdecimal() or not 0 < int(argument) < 65536 - TRIES:
+        sys.exit(f"PORT must be a number from 1 to {65535 - TRIES}, not {argument!r}")
     if not STAMP.exists():
         sys.exit("there is no whole site yet: run `make book` first")
-    if not argument.isdigit() or not 0 < int(argument) < 65536 - TRIES:
-        sys.exit(f"PORT must be a number from 1 to {65535 - TRIES}, not {argument!r}")
     try:
         server = open_port(int(argument))
     except OSError as error:

@@ -43,6 +43,8 @@ def main(names):
             seconds.record(f"test: {name}", took)
         print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))
+    if not failed:
+        print(f"every test passed in {time.perf_counter() - first:.0f} s")
     if built and not names and not failed:
         seconds.record("make test, after make book", time.perf_counter() - first)
     sys.exit(f"\nFAILED: {', '.join(failed)}" if failed else 0)
