@@ -36,21 +36,23 @@ class Network:
         """Starting parameters {name: tensor (members, …)}; seeds: a number of them, or a sequence."""
         seeds = seed_list(seeds)
         gain = per_member("gain", self.gain, len(seeds), strict=False)
-        columns = {}
-        for k, seed in enumerate(seeds):
-            # A generator for each member, on the CPU: the same weights alone, in company, on any device.
-            # Drawn in float32 whatever the dtype, so that a float64 run starts from the same weights.
-            generator = torch.Generator().manual_seed(seed)
-            readout = (self.features(), self.classes), (1, self.classes), self.features()
-            for name, (W, b, fan_in) in zip(self.layer_names, [*self.hidden(), readout], strict=True):
-                scale = (1.0 if name == "readout" else gain[k].item()) / fan_in**0.5
-                columns.setdefault(f"{name}.W", []).append(torch.randn(W, generator=generator) * scale)
-                if self.norm is None or name == "readout":
-                    columns.setdefault(f"{name}.b", []).append(torch.zeros(b))
-                else:
-                    columns.setdefault(f"{name}.gamma", []).append(torch.ones(b))
-                    columns.setdefault(f"{name}.beta", []).append(torch.zeros(b))
-        return {name: torch.stack(column).to(device, dtype) for name, column in columns.items()}
+        # A generator for each member, on the CPU: the same weights alone, in company, on any device.
+        # Drawn in float32 whatever the dtype, so that a float64 run starts from the same weights.
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        readout = (self.features(), self.classes), (1, self.classes), self.features()
+        params = {}
+        for name, (W, b, fan_in) in zip(self.layer_names, [*self.hidden(), readout], strict=True):
+            drawn = torch.empty(len(seeds), *W)
+            for own, generator in zip(drawn, generators, strict=True):
+                own.normal_(generator=generator)
+            scale = (torch.ones_like(gain) if name == "readout" else gain) / fan_in**0.5
+            params[f"{name}.W"] = drawn.mul_(scale.to(drawn).view(-1, *[1] * len(W)))
+            if self.norm is None or name == "readout":
+                params[f"{name}.b"] = torch.zeros(len(seeds), *b)
+            else:
+                params[f"{name}.gamma"] = torch.ones(len(seeds), *b)
+                params[f"{name}.beta"] = torch.zeros(len(seeds), *b)
+        return {name: p.to(device, dtype) for name, p in params.items()}
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,11 @@ class MLP(Network):
         """
         act = find_activation(self.activation, slope=self.slope)
         for name in self.layer_names[:-1]:
+            z = torch.bmm(x, params[f"{name}.W"])
             if self.norm is None:
-                z = torch.baddbmm(params[f"{name}.b"], x, params[f"{name}.W"])
+                z.add_(params[f"{name}.b"])  # baddbmm copies the bias for every example first, and is slower
             else:
-                z = self.normalized(params, name, torch.bmm(x, params[f"{name}.W"]), running, evaluate)
+                z = self.normalized(params, name, z, running, evaluate)
             x = act(z)
         return torch.baddbmm(params["readout.b"], x, params["readout.W"])
 
@@ -173,9 +176,9 @@ class CNN(Network):
     def __call__(self, params, x):
         """Logits (members, batch, classes) of x (members, batch, size, size).
 
-        One convolution with a group for each member; with the channels last it took a quarter of the time
-        of a loop over members. Where the activation rises everywhere the pool comes first: the maximum of
-        the activations is the activation of the maximum, at a quarter of the work.
+        One convolution with a group for each member, the channels last: half the time of channels first, a
+        third of that of patches and a batched product. Where the activation rises everywhere the pool comes
+        first: the maximum of the activations is the activation of the maximum, at a quarter of the work.
         """
         act = find_activation(self.activation, slope=self.slope)
         rising = self.activation not in DIPPING and self.slope >= 0
@@ -185,5 +188,10 @@ class CNN(Network):
             W, b = params[f"{name}.W"], params[f"{name}.b"]
             x = F.conv2d(x, W.flatten(0, 1), b.flatten(), padding=1, groups=members)
             x = act(F.max_pool2d(x, 2)) if rising else F.max_pool2d(act(x), 2)
-        x = x.reshape(batch, members, -1).transpose(0, 1)  # (members, batch, features)
-        return torch.baddbmm(params["readout.b"], x, params["readout.W"])
+        # The readout's rows go by channel, then pixel. Turning them round is less than turning x, whose
+        # gradient would then come back with the channels first, to layers that have them last.
+        W, pixels = params["readout.W"], x.shape[2] * x.shape[3]
+        W = W.view(members, -1, pixels, self.classes).transpose(1, 2).flatten(1, 2)
+        x = x.permute(0, 2, 3, 1).reshape(batch, pixels, members, -1)
+        x = x.permute(2, 0, 1, 3).flatten(2)  # (members, batch, pixels · channels)
+        return torch.baddbmm(params["readout.b"], x, W)

@@ -76,28 +76,24 @@ def train(
     clip = None if clip is None else clip.to(x)
     order = batches(seeds, len(y), batch, steps + 1).to(device)
     rows = sorted({*range(0, steps, every), steps})
+    recorded = set(rows)
     shared = x.dim() == len(net.input_shape) + 1
     forward, evaluated = net.modes()
     tensors = [sum(name.startswith(f"{layer}.") for name in params) for layer in net.layer_names]
-    records, first_nonfinite = [], torch.full((members,), -1, device=device)
+    records, first_nonfinite = [], torch.where(finite(weights), -1, 0)
 
     with bar(steps, f"{members} seeds", progress) as shown:
         for step in range(steps + 1):
             chosen = order[step]
             loss = losses(forward(params, pick(x, chosen, shared)), y[chosen])
             grads = torch.autograd.grad(loss.sum(), weights)
-            raw = norms(grads)
-            sizes = exact(raw, grads)
-            finite = loss.isfinite() & (sizes.isfinite() & exact(norms(weights), weights).isfinite()).all(1)
-            first_nonfinite[~finite & (first_nonfinite < 0)] = step
-            recorded = step in rows
-            if recorded:
+            if step in recorded:
                 loss_and_accuracy = loss.detach(), accuracy(net, evaluated, params, x_test, y_test)
+                sizes = exact(norms(grads), grads)
                 before = [p.detach().clone() for p in weights]
-            if clip is not None:
-                grads = clipped(grads, raw, clip)
-            optimizer.step(weights, grads)
-            if recorded:
+            sums = optimizer.step(weights, grads if clip is None else clipped(grads, norms(grads), clip))
+            date(first_nonfinite, step, steps, loss, grads, weights, sums)
+            if step in recorded:
                 moves = [p.detach() - old for p, old in zip(weights, before, strict=True)]
                 update = torch.linalg.vector_norm(exact(norms(moves), moves), dim=1)
                 layers = torch.stack([s.norm(dim=1) for s in sizes.split(tensors, dim=1)], dim=1)
@@ -168,7 +164,27 @@ def losses(logits, y):
 
 
 @torch.no_grad()
-def accuracy(net, evaluated, params, x, y, chunk=256):
+def date(first, step, last, loss, grads, weights, sums):
+    """Enter into ``first`` (members,), −1 so far, the members that ceased to be finite, with the step.
+
+    loss and grads are those of ``step``, weights and their sums those after its update, which count as those
+    of the next step, if there is one. Looking at the sums is enough: inf or nan in a gradient is in the
+    weights after its update, so that loss and sums tell on every step whether there is anything to date.
+    """
+    suspects = (first < 0) & ~(loss.isfinite() & sums.isfinite())
+    if bool(suspects.any()):
+        now = suspects & ~(loss.isfinite() & finite(grads))
+        later = suspects & ~now & ~finite(weights) & (step < last)
+        first[now], first[later] = step, step + 1
+
+
+def finite(tensors):
+    """Whether all numbers of each member are finite, (members,)."""
+    return torch.stack([t.isfinite().flatten(1).all(dim=1) for t in tensors]).all(dim=0)
+
+
+@torch.no_grad()
+def accuracy(net, evaluated, params, x, y, chunk=128):
     """Share of the examples each member gets right, (members,); a nan predicts class 0, as argmax has it."""
     members, own = len(params["readout.b"]), x.dim() == len(net.input_shape) + 2
     x = x if own else x.expand(members, *x.shape)

@@ -8,10 +8,19 @@ import pytest
 
 from tools.upkeep import machine, run_tests
 
+
+@pytest.fixture(autouse=True)
+def noted(monkeypatch):
+    """What the runs of these tests note of their seconds, kept away from what `make bench` shows."""
+    noted = []
+    monkeypatch.setattr(run_tests.seconds, "record", lambda part, _: noted.append(part))
+    return noted
+
+
 GOOD, BAD = ([sys.executable, "-c", f"raise SystemExit({code})"] for code in (0, 1))
 
 
-def test_a_part_that_fails_fails_the_run_and_every_part_says_its_seconds(monkeypatch, capfd):
+def test_a_part_that_fails_fails_the_run_and_every_part_says_its_seconds(monkeypatch, capfd, noted):
     monkeypatch.setattr(run_tests, "PARTS", {"good": GOOD, "bad": BAD, "last": GOOD})
     with pytest.raises(SystemExit) as end:
         run_tests.main([])
@@ -25,6 +34,18 @@ def test_a_part_that_fails_fails_the_run_and_every_part_says_its_seconds(monkeyp
     with pytest.raises(SystemExit) as end:
         run_tests.main(["last"])
     assert end.value.code == 0
+    assert noted == ["test: good", "test: last", "test: last"]
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_only_a_whole_run_after_make_book_counts_as_make_test(monkeypatch, tmp_path, noted, built):
+    monkeypatch.setattr(run_tests, "PARTS", {"good": GOOD, "last": GOOD})
+    monkeypatch.setattr(run_tests, "STAMP", tmp_path / ".built")
+    if built:
+        run_tests.STAMP.touch()
+    with pytest.raises(SystemExit):
+        run_tests.main([])
+    assert noted == ["test: good", "test: last", *["make test, after make book"] * built]
 
 
 def test_an_unknown_part_is_one_line():

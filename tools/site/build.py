@@ -20,6 +20,7 @@ from tools import ROOT
 from tools.files import write_whole
 from tools.kernels import environment
 from tools.site import checks, executed
+from tools.upkeep import seconds
 
 # Started from ROOT, so that the Sphinx extension is this very house's.
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
@@ -36,7 +37,7 @@ class NotBuilt(Exception):
 def main():
     started = time.time()
     try:
-        made = build()
+        kind = build()
     except KeyboardInterrupt:
         sys.exit("\ninterrupted: the site was not built; chapters that had been executed are kept")
     except OSError as error:
@@ -47,28 +48,34 @@ def main():
         sys.exit(f"{error}\nthe site was not built: what went wrong stands above")
     for line in checks.report(executed.failed()):
         print(line)
-    pace = f"{time.time() - started:.0f} s" + ", nothing had changed" * (not made)
+    seconds.record(f"make book, {kind}", time.time() - started)
+    pace = f"{time.time() - started:.0f} s" + ", nothing had changed" * (kind == "nothing changed")
     print(f"The site is in _build/html ({pace}).")
     print("Open it with `make serve`, or open _build/html/index.html in a browser: it needs no server.")
 
 
 def build():
-    """Bring the site up to date; returns whether there was anything to do. NotBuilt says what went wrong."""
-    bring_up_to_date(executed.chapters())
+    """Bring the site up to date; returns what there was to do, in words. NotBuilt says what went wrong."""
+    names = executed.chapters()
+    again = bring_up_to_date(names)
     sources = made_of()
     if stamp() == {"sources": sources, "site": on_disk()}:
-        return False
+        return "nothing changed"
     STAMP.unlink(missing_ok=True)
     pages()
     from tools.handouts import slides
 
     slides.main()
     write_whole(STAMP, json.dumps({"sources": sources, "site": on_disk()}))
-    return True
+    words = {len(names): "fresh", 1: "one chapter changed", 0: "no chapter changed"}
+    return words.get(again, f"{again} chapters changed")
 
 
 def bring_up_to_date(names):
-    """Execute those of the chapters whose run is missing, outdated or damaged; NotBuilt where one fails."""
+    """Execute those of the chapters whose run is missing, outdated or damaged; returns how many.
+
+    NotBuilt where one fails.
+    """
     reasons, around = executed.outdated(names)
     if reasons:
         from tools.site.execute import (
@@ -80,6 +87,7 @@ def bring_up_to_date(names):
             execute_all(reasons, around)
         except ChapterFailed as error:
             raise NotBuilt(str(error)) from None
+    return len(reasons)
 
 
 def pages():

@@ -15,16 +15,21 @@ def processor():
     return (names or [platform.processor() or platform.machine()])[0]
 
 
-def main():
+def facts():
+    """Processor, vector capability, torch and Python, in one line."""
     import torch
 
-    facts = [
+    words = [
         f"{processor()}, {os.cpu_count()} cores",
         f"vector capability {torch.backends.cpu.get_cpu_capability()}",
         f"torch {torch.__version__}",
         f"Python {platform.python_version()} on {platform.system()}",
     ]
-    print(f"running on {'; '.join(facts)}", flush=True)
+    return "; ".join(words)
+
+
+def main():
+    print(f"running on {facts()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import time
 
 from tools import ROOT
 from tools.kernels import environment
+from tools.site.build import STAMP
+from tools.upkeep import seconds
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "auto"]
 PARTS = {
@@ -28,15 +30,21 @@ def main(names):
         sys.exit(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     # One worker a core: without this each of them would start one torch thread a core as well.
     crowded = environment(OMP_NUM_THREADS="1")
+    built, first = STAMP.exists(), time.perf_counter()
     lines, failed = [], []
     for name in names or PARTS:
         print(f"\n== {name}", flush=True)
         started = time.perf_counter()
         code = subprocess.run(PARTS[name], cwd=ROOT, env=crowded).returncode
         failed += [name] * (code != 0)
-        lines.append(f"== {name}: {'FAILED' if code else 'passed'} in {time.perf_counter() - started:.0f} s")
+        took = time.perf_counter() - started
+        lines.append(f"== {name}: {'FAILED' if code else 'passed'} in {took:.0f} s")
+        if not code:
+            seconds.record(f"test: {name}", took)
         print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))
+    if built and not names and not failed:
+        seconds.record("make test, after make book", time.perf_counter() - first)
     sys.exit(f"\nFAILED: {', '.join(failed)}" if failed else 0)
 
 
