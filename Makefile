@@ -4,15 +4,16 @@ PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
-SITE := _build/.built
-SOURCES := _config.yml _toc.yml $(shell find book blowup course tools -type f -not -path '*/.*' -not -path '*__pycache__*')
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name words; do \
 		printf '  make %-9s %s\n' "$$name" "$$words"; done
 
-book: $(INSTALLED) ## execute every notebook and build the site into _build/html
+book: $(INSTALLED) ## build the site into _build/html; executes what has changed
 	@$(PY) -m tools.site.build
+
+preview: $(INSTALLED) ## show one page and make it again as you write it (CHAPTER=chain-rule PORT=8000)
+	@$(PY) -m tools.site.preview "$(CHAPTER)" "$(PORT)"
 
 slides: $(INSTALLED) ## build the slides of each chapter again, from the chapters that `make book` executed
 	@$(PY) -m tools.handouts.slides
@@ -25,6 +26,12 @@ test: $(INSTALLED) ## test everything (or one PART=package, site, notebooks, bro
 
 curves: $(INSTALLED) ## compute the published learning curves again and show what changed
 	@$(PY) -m tools.upkeep.publish_curves
+
+reroll: $(INSTALLED) ## run chapters, solutions and questions with other seeds and count the checks that fail (CHAPTER= TIMES=5 FIRST=1)
+	@$(PY) -m tools.proof.reroll --chapter "$(CHAPTER)" --times "$(or $(TIMES),5)" --first "$(or $(FIRST),1)"
+
+mutants: $(INSTALLED) ## break the experiment behind every law and see its check fail (CHAPTER=)
+	@$(PY) -m tools.proof.mutants --chapter "$(CHAPTER)"
 
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) -m tools.upkeep.bench
@@ -53,10 +60,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -m tools.upkeep.install .venv
 	@touch $@
 
-site: $(SITE)
-
-$(SITE): $(INSTALLED) $(SOURCES)
-	@$(PY) -m tools.site.build
-
 .DEFAULT_GOAL := help
-.PHONY: help book site serve test curves bench labs lint address clean slides questions grade
+.PHONY: help book preview serve test curves bench labs lint address clean slides reroll mutants questions grade

@@ -6,10 +6,11 @@ the exact x·Phi(x) of Hendrycks & Gimpel 2016, not the tanh approximation; erf 
 
 import math
 from functools import partial
-from numbers import Integral, Real
 
 import torch
 import torch.nn.functional as F
+
+from blowup.arguments import number, one_of
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -65,7 +66,7 @@ def activation(name, slope=0.01):
     `slope` is the slope of leaky_relu for x < 0 (any finite number); the other activations ignore it.
     Raises ValueError for a name that is not in `NAMES`, or a bad slope.
     """
-    return partial(_look_up(name)[0], slope=finite("slope", slope))
+    return partial(_look_up(name)[0], slope=number("slope", slope))
 
 
 def slope_of(name, slope=0.01):
@@ -73,29 +74,8 @@ def slope_of(name, slope=0.01):
 
     At a kink it takes autograd's value: 0 at 0 for relu, `slope` for leaky_relu, the left slope for selu.
     """
-    return partial(_look_up(name)[1], slope=finite("slope", slope))
+    return partial(_look_up(name)[1], slope=number("slope", slope))
 
 
 def _look_up(name):
-    if not isinstance(name, str) or name not in _REGISTRY:
-        raise ValueError(f"activation must be one of {', '.join(NAMES)}; got {name!r}")
-    return _REGISTRY[name]
-
-
-def finite(argument, value, allowed="a finite number", accept=lambda value: True):
-    """`value` as a float, or a ValueError that names the argument, what it was and what is allowed."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    try:
-        number = float(value) if real else math.nan
-    except OverflowError:  # an int or Fraction beyond float's range
-        number = math.inf
-    if not math.isfinite(number) or not accept(number):
-        raise ValueError(f"{argument} must be {allowed}; got {value!r}")
-    return number
-
-
-def whole(argument, value, at_least):
-    """`value` as an int of at least `at_least`, or a ValueError; True, 3.0 and NaN are refused."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
-        raise ValueError(f"{argument} must be a whole number of at least {at_least}; got {value!r}")
-    return int(value)
+    return _REGISTRY[one_of("activation", name, NAMES)]

@@ -28,7 +28,7 @@ LEAST_SEEDS = 8  # 12,870 ways to deal two hands of 8: fewer could never reach t
 
 
 def outcomes(curves):
-    """What became of each seed, (M,) strings.
+    """What became of each seed, (members,) strings.
 
     "non-finite": the loss, a gradient or a parameter was inf or nan at some step; "diverged": the last
     recorded loss is above the first; "learned": at least half of the examples right at the end; else "stuck".
@@ -40,7 +40,7 @@ def outcomes(curves):
 
 
 def columns(curves):
-    """Every number that is compared: [((quantity, step), values (M,))], a nan as inf."""
+    """Every number that is compared: [((quantity, step), values (members,))], a nan as inf."""
     found = []
     for quantity in TOLERANCES:
         values = getattr(curves, quantity)
@@ -123,5 +123,5 @@ def evidence(fresh, published):
 
 def differences(fresh, published):
     """What differs, [(quantity, step, z)], worst first; empty when the two may be one experiment."""
-    chance, found = evidence(fresh, published)
-    return found if chance <= FALSE_ALARMS else []
+    p, found = evidence(fresh, published)
+    return found if p <= FALSE_ALARMS else []

@@ -1,12 +1,39 @@
-"""The checks of arguments that networks and training share: one clear ValueError each."""
+"""The checks of arguments: one ValueError each, "NAME: expected WHAT, got VALUE"."""
+
+import math
+from numbers import Integral, Real
 
 import torch
 
 
+def wrong(name, expected, got):
+    """The ValueError for the argument ``name``: what was expected, in words, and the value that came."""
+    return ValueError(f"{name}: expected {expected}, got {got!r}")
+
+
 def integer(name, value, least=1):
-    """``value`` if it is an integer of at least ``least``; ValueError naming ``name`` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    """``value`` as an int of at least ``least``; True, 3.0 and nan are refused."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise wrong(name, f"an integer of at least {least}", value)
+    return int(value)
+
+
+def number(name, value, allowed="a finite number", accept=lambda value: True):
+    """``value`` as a finite float for which ``accept`` is true; ``allowed`` says so in words."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    try:
+        result = float(value) if real else math.nan
+    except OverflowError:  # an int or Fraction beyond float's range
+        result = math.inf
+    if not math.isfinite(result) or not accept(result):
+        raise wrong(name, allowed, value)
+    return result
+
+
+def one_of(name, value, known):
+    """``value`` if it is one of the words ``known``."""
+    if not isinstance(value, str) or value not in known:
+        raise wrong(name, f"one of {', '.join(known)}", value)
     return value
 
 
@@ -20,9 +47,7 @@ def seed_list(seeds):
     except (TypeError, ValueError):
         whole, members = False, [0]
     if not whole or min(members, default=-1) < 0:
-        raise ValueError(
-            f"seeds: expected a number of seeds (at least 1) or a sequence of them, got {seeds!r}"
-        )
+        raise wrong("seeds", "a number of seeds (at least 1) or a sequence of them", seeds)
     return members
 
 
@@ -34,12 +59,10 @@ def per_member(name, value, members, least=0.0, strict=True):
     try:
         numbers = torch.as_tensor(value, dtype=torch.float64).reshape(-1)
     except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name}: expected a number or one for each member, got {value!r}") from None
+        raise wrong(name, "a number or one for each member", value) from None
     if len(numbers) not in (1, members):
         raise ValueError(f"{name}: expected 1 or {members} numbers (one for each seed), got {len(numbers)}")
     allowed = (numbers > least) if strict else (numbers >= least)
     if not bool((allowed & numbers.isfinite()).all()):
-        raise ValueError(
-            f"{name}: must be finite and {'above' if strict else 'at least'} {least:g}, got {value!r}"
-        )
+        raise wrong(name, f"finite numbers {'above' if strict else 'of at least'} {least:g}", value)
     return numbers.expand(members)

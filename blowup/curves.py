@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from blowup.agreement import LEAST_SEEDS, TOLERANCES, differences, outcomes
+from blowup.agreement import LEAST_SEEDS, differences, outcomes
+from blowup.settings import curves_folder
 
 FORMAT = "# blowup learning curves, format 1"
-SAVED = tuple(TOLERANCES)  # loss, accuracy, grad_norm, update_norms
+SAVED = ("loss", "accuracy", "grad_norm", "update_norms")  # a file's rows, in this order
 
 
 class DoesNotReproduce(AssertionError):
@@ -24,14 +25,15 @@ class DoesNotReproduce(AssertionError):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curves:
-    """What a training run records, for M seeds at S recorded steps and L layers.
+    """What a training run records, of an ensemble with one member a seed.
 
-    steps (S,): updates made before the record. seeds (M,).
-    loss (M, S): mean cross-entropy of the batch at hand. accuracy (M, S): share right, 0 to 1.
-    grad_norms (M, S, L): norm of the gradient of each layer's weight and bias, before clipping.
-    update_norms (M, S): norm of the change of all parameters that followed.
-    first_nonfinite (M,): the first step at which the loss, a gradient or a parameter was inf or nan;
-    −1 if none was. layers: the L names.
+    steps (steps,): updates made before the record. seeds (members,).
+    loss (members, steps): mean cross-entropy of the batch at hand.
+    accuracy (members, steps): share right, 0 to 1.
+    grad_norms (members, steps, layers): norm of the gradient of each layer's weight and bias, unclipped.
+    update_norms (members, steps): norm of the change of all parameters that followed.
+    first_nonfinite (members,): the first step at which the loss, a gradient or a parameter was inf or nan;
+    −1 if none was. layers: their names.
     ValueError names the field whose shape does not fit.
     """
 
@@ -72,7 +74,7 @@ class Curves:
 
     @property
     def grad_norm(self):
-        """Norm of the gradient of all parameters together, (M, S)."""
+        """Norm of the gradient of all parameters together, (members, steps)."""
         largest = self.grad_norms.max(axis=2, keepdims=True)
         scale = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
         return scale[..., 0] * np.sqrt(np.square(self.grad_norms / scale).sum(axis=2))
@@ -83,24 +85,26 @@ def tally(curves):
     return ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(outcomes(curves)).items()))
 
 
-def band(values, low=10, high=90):
-    """The low percentile, the median and the high percentile over seeds of values (M, S), each (S,).
+def band(values, low=0.1, high=0.9):
+    """The ``low`` quantile, the median and the ``high`` quantile over seeds, each (steps,).
 
-    A nan counts as inf, the worst loss, so that a seed that overflowed is never quietly left out.
+    ``values`` are (members, steps). Between two seeds a quantile lies on a straight line, so the median of an
+    even number is the mean of the middle two, as numpy says. A nan counts as inf, the worst loss, so that a
+    seed that overflowed is never quietly left out; between a number and inf lies inf.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.shape[0]:
-        raise ValueError(f"values: expected (seeds, steps) with at least one seed, got {values.shape}")
+        raise ValueError(f"values: expected (members, steps) with at least one seed, got {values.shape}")
     ordered = np.sort(np.where(np.isnan(values), np.inf, values), axis=0)
 
-    def percentile(share):
-        place = share / 100 * (len(ordered) - 1)
+    def quantile(share):
+        place = share * (len(ordered) - 1)
         below, above = ordered[int(np.floor(place))], ordered[int(np.ceil(place))]
         weight = place - np.floor(place)
         with np.errstate(invalid="ignore"):  # inf − inf where both neighbors are inf: they are equal
             return np.where(below == above, below, below + weight * (above - below))
 
-    return percentile(low), percentile(50), percentile(high)
+    return quantile(low), np.median(ordered, axis=0), quantile(high)
 
 
 def save(curves, path):
@@ -168,8 +172,8 @@ def load(path):
 
 def published_folder():
     """Where the published curves lie: $BLOWUP_CURVES, the installed package, or book/curves beside it."""
-    if os.environ.get("BLOWUP_CURVES"):
-        return Path(os.environ["BLOWUP_CURVES"])
+    if folder := curves_folder():
+        return folder
     package = Path(__file__).resolve().parent
     installed = package / "published"
     return installed if installed.is_dir() else package.parent / "book" / "curves"
@@ -179,30 +183,39 @@ def reproduce(name, curves):
     """Hold a fresh run to the published curves ``name``: prints one line, or raises DoesNotReproduce.
 
     The two may be one experiment as far as a permutation test over the seeds can tell
-    (:mod:`blowup.agreement`): other rounding, other threads and other random numbers pass. With
-    $BLOWUP_PUBLISH set to a folder (``make curves``), saves the fresh run there instead of comparing.
+    (:mod:`blowup.agreement`): other rounding, other threads and other random numbers pass.
 
     ValueError: an unknown name (lists the known ones), a damaged file, fewer than 8 seeds, or other steps
     or another number of seeds than published.
     """
+    check_experiment(name, curves)
+    path = published_folder() / f"{name}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.csv"))) or "none yet"
+        raise ValueError(f"name: no published curves called {name!r}; known are {known}")
+    compare(name, curves, load(path))
+    print(f"reproduced: {name} ({len(curves.seeds)} seeds, loss, accuracy, gradients and updates agree)")
+
+
+def publish(name, curves, folder):
+    """Save a run as the curves ``name`` that later runs are held to: ``make curves`` calls this.
+
+    ValueError: a bad name, fewer than 8 seeds, or a name that ``folder`` has already.
+    """
+    check_experiment(name, curves)
+    path = Path(folder) / f"{name}.csv"
+    if path.exists():
+        raise ValueError(f"name: {name!r} is published twice in one run; give each experiment its own name")
+    save(curves, path)
+    print(f"recorded: {name} ({len(curves.seeds)} seeds)")
+
+
+def check_experiment(name, curves):
+    """ValueError unless ``name`` can name a file and ``curves`` have seeds enough to be compared."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)):
         raise ValueError(f"name: expected lower-case words joined by hyphens, got {name!r}")
     if len(curves.seeds) < LEAST_SEEDS:
         raise ValueError(f"curves: needs at least {LEAST_SEEDS} seeds to tell, got {len(curves.seeds)}")
-    staging = os.environ.get("BLOWUP_PUBLISH")
-    if staging:
-        if (Path(staging) / f"{name}.csv").exists():
-            raise ValueError(
-                f"name: {name!r} is published twice in one run; give each experiment its own name"
-            )
-        save(curves, Path(staging) / f"{name}.csv")
-    else:
-        path = published_folder() / f"{name}.csv"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.csv"))) or "none yet"
-            raise ValueError(f"name: no published curves called {name!r}; known are {known}")
-        compare(name, curves, load(path))
-    print(f"reproduced: {name} ({len(curves.seeds)} seeds, loss, accuracy, gradients and updates agree)")
 
 
 def compare(name, fresh, published):

@@ -4,6 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from blowup.arguments import wrong
+from blowup.curves import band
+
 INK = "black"  # the explorer turns exactly this black into the page's own text color
 ILL, CURED, OTHER, FOURTH, FIFTH = "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00"
 """Okabe and Ito's palette, safe for color-blind readers: what is ill is vermilion, what is cured is blue."""
@@ -48,7 +51,7 @@ def label(ax, title, x, y, *, log="", legend=True, **more):
     ``ylim=(0, 1)``. Raises ValueError for any other ``log``.
     """
     if log not in ("", "x", "y", "xy"):
-        raise ValueError(f'log: must be "", "x", "y" or "xy"; got {log!r}')
+        raise wrong("log", '"", "x", "y" or "xy"', log)
     scales = {f"{axis}scale": "log" for axis in log}
     ax.set(**scales, title=title, xlabel=x, ylabel=y, **more)
     if legend and ax.get_legend_handles_labels()[0]:
@@ -58,17 +61,18 @@ def label(ax, title, x, y, *, log="", legend=True, **more):
 def plot_band(ax, x, values, *, color=CURED, label=None, linestyle="-", low=0.1, high=0.9):
     """Draw the median over seeds as a line and the ``low`` to ``high`` quantiles as a band around it.
 
-    ``x`` (steps,) and ``values`` (seeds, steps), tensors or arrays. A step at which the median is not
-    finite is left out. Raises ValueError if the shapes do not fit.
+    The numbers are those of :func:`blowup.curves.band`. ``x`` (steps,) and ``values`` (members, steps) are
+    tensors or arrays. A step at which the median is not finite is left out, and a quantile that is not
+    finite is drawn off the page. Raises ValueError if the shapes do not fit.
     """
     x, values = np.asarray(x), np.asarray(torch.as_tensor(values).double())
     if values.ndim != 2 or values.shape[1:] != x.shape:
-        raise ValueError(f"values must have shape (seeds, {len(x)}) to go with x; got {values.shape}")
-    values = np.where(np.isfinite(values), values, np.inf)
-    lower, middle, upper = np.quantile(values, (low, 0.5, high), axis=0, method="nearest")
+        raise ValueError(f"values: expected shape (members, {len(x)}) to go with x, got {values.shape}")
+    lower, middle, upper = band(values, low, high)
     shown = np.isfinite(middle)
-    top = np.where(np.isfinite(upper), upper, np.finfo(np.float32).max)
-    ax.fill_between(x[shown], lower[shown], top[shown], color=color, alpha=0.22, linewidth=0)
+    far = float(np.finfo(np.float32).max)
+    bottom, top = (np.nan_to_num(edge, posinf=far, neginf=-far) for edge in (lower, upper))
+    ax.fill_between(x[shown], bottom[shown], top[shown], color=color, alpha=0.22, linewidth=0)
     return ax.plot(x[shown], middle[shown], color=color, linestyle=linestyle, label=label)[0]
 
 
@@ -94,19 +98,16 @@ def heading(fig, title):
     fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=STYLE["axes.titlesize"])
 
 
-def heat_map(
-    ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None, dark_below=None
-):
+def heat_map(ax, values, rows, columns, *, cmap="viridis", fmt="{:.0f}", vmin=None, vmax=None):
     """Draw a table of numbers as a heat map with its numbers in it; returns the image.
 
-    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels. ``dark_below`` is the value
-    under which a cell is dark enough for white digits (middle of the range if not given).
+    ``values`` (rows, columns); ``rows`` and ``columns`` are the tick labels.
     """
     values = np.asarray(values, dtype=float)
     if values.shape != (len(rows), len(columns)):
-        raise ValueError(f"values must have shape ({len(rows)}, {len(columns)}); got {values.shape}")
+        raise ValueError(f"values: expected shape ({len(rows)}, {len(columns)}), got {values.shape}")
     image = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, aspect="auto")
-    middle = np.mean(image.get_clim()) if dark_below is None else dark_below
+    middle = np.mean(image.get_clim())
     for i, j in np.ndindex(*values.shape):
         color = "#ffffff" if values[i, j] < middle else "#101010"
         ax.text(j, i, fmt.format(values[i, j]), ha="center", va="center", color=color, fontsize=9)

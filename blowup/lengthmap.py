@@ -36,16 +36,27 @@ class Moments(NamedTuple):
 def moments(name, q, slope=0.01):
     """The `Moments` of the activation `name` at the variances `q` >= 0 (number or tensor).
 
-    Exact to about 1e-15, relative, up to q = 1e34; q = inf gives the limit. `slope` is leaky_relu's.
-    Raises ValueError for an unknown activation or a bad slope.
+    Exact to about 1e-15, relative, up to q = 1e34; q = inf gives the limit. Where phi' has but one value on
+    each side of 0, at q = 0 and for a piecewise linear phi, its mean square is the closed form, to the last
+    bit. `slope` is leaky_relu's. Raises ValueError for an unknown activation or a bad slope.
     """
     z, weight = _quadrature()
     # The clamp keeps the sign of x at q = 0, so that a kink at 0 averages its two sides.
-    root = torch.as_tensor(q, dtype=torch.float64).sqrt().clamp(1e-100, 1e100).unsqueeze(-1)  # (..., 1)
+    q = torch.as_tensor(q, dtype=torch.float64)
+    root = q.sqrt().clamp(1e-100, 1e100).unsqueeze(-1)  # (..., 1)
     x = root * z  # (..., nodes)
     phi, derivative = activation(name, slope)(x), slope_of(name, slope)(x)
     rate = (phi * derivative * z / root) @ weight
-    return Moments(phi @ weight, phi.square() @ weight, derivative.square() @ weight, rate)
+    slope_square = derivative.square() @ weight
+    two_values = torch.full_like(q, name in HOMOGENEOUS, dtype=torch.bool) | (q == 0)
+    slope_square = slope_square.where(~two_values, slope_square_at_zero(name, slope))
+    return Moments(phi @ weight, phi.square() @ weight, slope_square, rate)
+
+
+def slope_square_at_zero(name, slope=0.01):
+    """Mean of phi'(0-)² and phi'(0+)², a float: E phi'(sqrt(q) z)² at q = 0, at every q if homogeneous."""
+    left, right = slope_of(name, slope)(torch.tensor([-1e-100, 1e-100], dtype=torch.float64)).tolist()
+    return (left * left + right * right) / 2
 
 
 @lru_cache
@@ -81,7 +92,7 @@ def fixed_point(name, w2, b2, slope=0.01, start=None):
     no start is given.
     """
     silent = _silent(name, b2, slope)
-    growth = w2 * moments(name, 0.0, slope).slope_square.item()  # the map's slope at q = 0, if phi(0) = 0
+    growth = w2 * slope_square_at_zero(name, slope)  # the map's slope at q = 0, if phi(0) = 0
     marginal = abs(growth - 1) < 1e-12
     if name in HOMOGENEOUS:  # q -> growth q + b2
         if silent and marginal:
@@ -139,11 +150,9 @@ def smallest_critical(name, b2, slope=0.01):
     reaches it: the q at which w2 is a record. The first record with chi >= 1 brackets the answer; it is
     refined on the net's own fixed point, so that a jump of q (where w2 falls back) is found where it happens.
     """
+    if name in HOMOGENEOUS or _silent(name, b2, slope):  # q = 0: chi = w2 E phi'(0±)² until that reaches 1
+        return math.sqrt(1 / slope_square_at_zero(name, slope))
     chi_per_w2 = moments(name, math.inf, slope).slope_square.item()
-    if name in HOMOGENEOUS:
-        return 1 / math.sqrt(chi_per_w2)
-    if _silent(name, b2, slope):  # q = 0 and chi = w2 E phi'(0±)² until that reaches 1
-        return 1 / math.sqrt(moments(name, 0.0, slope).slope_square.item())
     table, on = _table(name, slope), GRID.gt(b2)
     w2 = (GRID[on] - b2) / table.square[on]
     record = w2 >= w2.cummax(0).values

@@ -1,9 +1,10 @@
 """A progress bar in a notebook and in a terminal, and none in the book, in a pipe or in a test."""
 
-import os
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
+
+from blowup.settings import static_page
 
 try:
     from tqdm.auto import tqdm
@@ -13,7 +14,7 @@ except ModuleNotFoundError:  # Colab installs the package alone: without tqdm, t
 
 def watched():
     """Whether somebody looks on: a live kernel or a terminal, and not the build of the book."""
-    if os.environ.get("BLOWUP_STATIC") == "1":
+    if static_page():
         return False
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel") or sys.stderr.isatty()

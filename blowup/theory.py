@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import torch
 
-from blowup.activations import SELU_ALPHA, SELU_SCALE, finite, slope_of, whole
+from blowup.activations import SELU_ALPHA, SELU_SCALE, slope_of
+from blowup.arguments import integer, number, one_of
 from blowup.lengthmap import bisect, fixed_point, moments, smallest_critical
 
 # (significand bits, largest exponent): IEEE 754, and bfloat16 as float32 with a short significand
@@ -47,7 +48,7 @@ def max_slope(activation, slope=0.01):
 
 
 def _sigma(argument, value):
-    return finite(argument, value, "a finite number from 0 to 1e8", lambda s: 0 <= s <= 1e8)
+    return number(argument, value, "a finite number from 0 to 1e8", lambda s: 0 <= s <= 1e8)
 
 
 def mean_field(activation, sigma_w, sigma_b=0.0, *, slope=0.01, start=None):
@@ -70,7 +71,7 @@ def mean_field(activation, sigma_w, sigma_b=0.0, *, slope=0.01, start=None):
     """
     w2, b2 = _sigma("sigma_w", sigma_w) ** 2, _sigma("sigma_b", sigma_b) ** 2
     if start is not None:
-        start = finite("start", start, "None, or a variance above 0 and up to 1e17", lambda s: 0 < s <= 1e17)
+        start = number("start", start, "None, or a variance above 0 and up to 1e17", lambda s: 0 < s <= 1e17)
     q = fixed_point(activation, w2, b2, slope, start)
     at = moments(activation, math.inf if math.isnan(q) else q, slope)
     return MeanField(q, w2 * at.slope_square.item())
@@ -79,7 +80,7 @@ def mean_field(activation, sigma_w, sigma_b=0.0, *, slope=0.01, start=None):
 def critical_sigma_w(activation, sigma_b=0.0, *, slope=0.01):
     """The smallest sigma_w with chi = 1 at `mean_field`'s fixed point: below it gradients vanish. A float.
 
-    Without bias and with phi(0) = 0 it is 1/sqrt(mean of phi'(0±)²): tanh 1, relu sqrt(2), erf sqrt(pi)/2,
+    Without bias and with phi(0) = 0 it is sqrt(1/mean of phi'(0±)²): tanh 1, relu sqrt(2), erf sqrt(pi)/2,
     elu 1, selu 0.6905, gelu and silu 2. Otherwise (sigmoid: 10.149) chi need not be monotone in sigma_w, nor
     even continuous: the whole curve of fixed points is searched (see `lengthmap.smallest_critical`). Where q
     jumps and takes chi from below 1 to above (GELU and SiLU with a small bias), chi is 1 nowhere near and the
@@ -97,8 +98,8 @@ def lyapunov_exponents(width, scale=1.0):
     i is ½[ln(2 scale²/N) + psi((N-i+1)/2)], i = 1..N (Newman 1986), the growth of ln(norm) per factor along
     the i-th direction. A typical gradient grows with the first.
     """
-    width = whole("width", width, at_least=1)
-    scale = finite("scale", scale, "a finite number above 0", lambda s: s > 0)
+    width = integer("width", width)
+    scale = number("scale", scale, "a finite number above 0", lambda s: s > 0)
     halves = torch.arange(width, 0, -1, dtype=torch.float64) / 2
     return (math.log(scale) + (math.log(2 / width) + torch.digamma(halves)) / 2).numpy()
 
@@ -114,11 +115,8 @@ def overflow_depth(factor, dtype):
     if isinstance(factor, Rational) and factor > 1:  # bool True is not above 1
         factor = Fraction(int(factor.numerator), int(factor.denominator))
     else:
-        factor = Fraction(finite("factor", factor, "a finite number above 1", lambda f: f > 1))
-    name = str(dtype).removeprefix("torch.")
-    if name not in FORMATS:
-        raise ValueError(f"dtype must be one of {', '.join(FORMATS)}; got {dtype!r}")
-    bits, top = FORMATS[name]
+        factor = Fraction(number("factor", factor, "a finite number above 1", lambda f: f > 1))
+    bits, top = FORMATS[one_of("dtype", str(dtype).removeprefix("torch."), FORMATS)]
     # The largest finite number plus half its last bit: a tie, which rounds to even, that is, up to inf.
     threshold = 2 ** (top + 1) - Fraction(2) ** (top - bits)
     if factor >= threshold:
@@ -165,7 +163,7 @@ def batch_norm_growth(batch=None):
     """
     if batch is None:
         return math.pi / (math.pi - 1)
-    batch = whole("batch", batch, at_least=4)
+    batch = integer("batch", batch, least=4)
     c = -1 / (batch - 1)
     kernel_slope = (math.pi - math.acos(c)) / math.pi
     kernel = math.sqrt(1 - c * c) / math.pi + kernel_slope * c

@@ -25,3 +25,8 @@ def environment(**more):
         | {"IPYTHONDIR": str(folder), "PYDEVD_DISABLE_FILE_VALIDATION": "1", "OMP_WAIT_POLICY": "passive"}
         | more
     )
+
+
+def for_the_site():
+    """The environment of a chapter that draws for the static page, beside others that do."""
+    return environment(BLOWUP_STATIC="1", OMP_NUM_THREADS="1")

@@ -1,5 +1,6 @@
 """The data sets as tensors, raw as a newcomer would meet them. Everything ships with the package."""
 
+from blowup.arguments import one_of
 from blowup.data.real import digits, proteins
 from blowup.data.synthetic import clusters, memory, spirals
 from blowup.data.table import Dataset
@@ -12,9 +13,7 @@ def load(name):
 
     Raises ValueError, listing the known names, for any other.
     """
-    if name not in LOADERS:
-        raise ValueError(f"name: unknown data set {name!r}; known are {', '.join(LOADERS)}")
-    return LOADERS[name]()
+    return LOADERS[one_of("name", name, LOADERS)]()
 
 
 __all__ = ["Dataset", "clusters", "digits", "load", "memory", "proteins", "spirals"]

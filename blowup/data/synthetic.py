@@ -4,19 +4,21 @@ import math
 
 import torch
 
+from blowup.arguments import integer, number
 from blowup.data.table import split
+
+
+def _not_negative(name, value):
+    return number(name, value, "a finite number of at least 0", lambda v: v >= 0)
 
 
 def clusters(classes=10, inputs=64, n=2000, spread=1.0, seed=0):
     """Gaussian clusters: x (n, inputs) = center of the class + ``spread`` · noise, both standard normal.
 
-    A quarter is for testing. Raises ValueError unless classes, inputs and n are positive and spread >= 0.
+    A quarter is for testing. ValueError unless classes, inputs and n are positive and spread >= 0.
     """
-    if min(classes, inputs, n) < 1 or not 0 <= spread < math.inf:
-        raise ValueError(
-            f"classes, inputs, n must be at least 1 and spread finite and at least 0; "
-            f"got {classes}, {inputs}, {n}, {spread}"
-        )
+    integer("classes", classes), integer("inputs", inputs), integer("n", n)
+    spread = _not_negative("spread", spread)
     rng = torch.Generator().manual_seed(seed)
     centers = torch.randn(classes, inputs, generator=rng)
     y = torch.randint(classes, (n,), generator=rng)
@@ -29,11 +31,8 @@ def spirals(arms=3, n=1500, turns=1.0, noise=0.05, seed=0):
 
     A quarter is for testing. Raises ValueError unless arms and n are positive and noise >= 0.
     """
-    if min(arms, n) < 1 or not 0 <= noise < math.inf or not math.isfinite(turns):
-        raise ValueError(
-            f"arms, n must be at least 1, noise finite and at least 0, turns finite; "
-            f"got {arms}, {n}, {noise}, {turns}"
-        )
+    integer("arms", arms), integer("n", n)
+    turns, noise = number("turns", turns), _not_negative("noise", noise)
     rng = torch.Generator().manual_seed(seed)
     y = torch.randint(arms, (n,), generator=rng)
     radius = torch.rand(n, generator=rng)
@@ -49,11 +48,8 @@ def memory(length=30, classes=4, n=2000, noise=0.1, seed=0):
     The first of ``length`` inputs is a one-hot symbol, all later ones are noise · standard normal. A quarter
     is for testing. Raises ValueError unless length, classes and n are positive and noise >= 0.
     """
-    if min(length, classes, n) < 1 or not 0 <= noise < math.inf:
-        raise ValueError(
-            f"length, classes, n must be at least 1 and noise finite and at least 0; "
-            f"got {length}, {classes}, {n}, {noise}"
-        )
+    integer("length", length), integer("classes", classes), integer("n", n)
+    noise = _not_negative("noise", noise)
     rng = torch.Generator().manual_seed(seed)
     y = torch.randint(classes, (n,), generator=rng)
     x = noise * torch.randn(n, length, classes, generator=rng)

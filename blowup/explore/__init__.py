@@ -1,8 +1,7 @@
 """One figure, some parameters, two lives: a widget in a live kernel, a kernel-free page in the built book."""
 
-import os
-
 from blowup.explore.parameters import Explorer, parse
+from blowup.settings import static_page
 
 __all__ = ["explore"]
 
@@ -34,7 +33,7 @@ def explore(draw, *, alt=None, start=None, **parameters):
             static life also past the budget: 250 states and 60 kB (gzip) an explorer, 150 kB a page.
     """
     explorer = Explorer(draw, alt, parse(parameters, start))
-    if os.environ.get("BLOWUP_STATIC") == "1":
+    if static_page():
         from blowup.explore.static import show
     else:
         from blowup.explore.live import show

@@ -10,6 +10,8 @@ import html
 import re
 from pathlib import Path
 
+from blowup.arguments import wrong as mistake
+
 __all__ = ["Question", "question"]
 
 _HERE = Path(__file__).parent
@@ -75,16 +77,14 @@ def question(text, *, right, wrong):
     Source: the quiz at the end of each chapter.
     """
     text = _text(text, "text")
-    if not isinstance(wrong, list | tuple):
-        raise ValueError(f"wrong: got {wrong!r}, want a list of one or more pairs of texts (answer, why)")
-    if not wrong:
-        raise ValueError("wrong: got no wrong answers, want one or more pairs of texts (answer, why)")
+    if not isinstance(wrong, list | tuple) or not wrong:
+        raise mistake("wrong", "a list of one or more pairs of texts (answer, why)", wrong)
     answers = [(*_pair(right, "right"), True)]
     answers += [(*_pair(pair, f"wrong[{i}]"), False) for i, pair in enumerate(wrong)]
     names = [answer for answer, _, _ in answers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"right, wrong: the answer {twice[0]!r} stands twice, want every answer once")
+        raise ValueError(f"right, wrong: expected every answer once, got {twice[0]!r} twice")
     return Question(text, sorted(answers, key=lambda answer: _hash(text, answer[0])))
 
 
@@ -121,16 +121,16 @@ class Question:
 def _text(value, name):
     """``value`` as one line, or a ValueError that names the argument."""
     if not isinstance(value, str):
-        raise ValueError(f"{name}: got {value!r}, want a text")
+        raise mistake(name, "a text", value)
     line = " ".join(value.split())
     if not line:
-        raise ValueError(f"{name}: got an empty text, want at least one word")
+        raise mistake(name, "at least one word", value)
     return line
 
 
 def _pair(value, name):
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"{name}: got {value!r}, want {_PAIR}")
+        raise mistake(name, _PAIR, value)
     return _text(value[0], f"{name}, the answer"), _text(value[1], f"{name}, the why")
 
 

@@ -9,6 +9,8 @@ import math
 
 import torch
 
+from blowup.evidence import agree, certain, equals
+
 # %% [markdown] question="data-normalization-01" points=4 minutes=6 level="easy" kind="predict" objective="DN1"
 # A ReLU network of {depth:d} layers has no biases. Its loss is $\tfrac12\|f(x)\|^2$, summed over the batch.
 # You multiply the inputs by {c:d} and leave the weights alone.
@@ -34,7 +36,7 @@ def measure(factor):
 
 ratios = [b / a for a, b in zip(measure(1.0), measure(float(c)))]
 square = c**2
-assert all(abs(r / law - 1) < 1e-9 for r, law in zip(ratios, (square, square, square, c)))
+equals(ratios, [square, square, square, c])
 not_this = c**depth
 
 # %% [markdown] answer="data-normalization-01"
@@ -77,12 +79,12 @@ trace, det = (
     (variance[0] * variance[1] + s1**2 * m2**2 + s2**2 * m1**2).item(),
 )
 exact = -1 / math.log(1 - 1 / raw_steps)  # ln e over minus the logarithm of the slow factor
-assert abs(exact / raw_steps - 1) < 1e-3
+equals(exact, raw_steps, atol=1)  # half a step less
 by_hand = trace / 2 + math.sqrt(trace**2 / 4 - det)
-assert abs(2 / by_hand / raw - 1) < 1e-9
+equals(2 / by_hand, raw, rtol=1e-9)
 small = det / by_hand
-x = mean + variance.sqrt() * torch.randn(100_000, 2, dtype=torch.float64)
-assert abs(limit_and_steps(x.T @ x / len(x))[0] / raw - 1) < 0.01
+x = mean + variance.sqrt() * torch.randn(50, 2000, 2, dtype=torch.float64)  # fifty data sets
+agree(torch.linalg.eigvalsh(x.mT @ x / 2000)[:, -1], 2 / raw)
 
 # %% [markdown] answer="data-normalization-02"
 # The matrix of second derivatives is $X^\top X/n$, which is $\operatorname{diag}(s_1^2, s_2^2) + mm^\top$
@@ -112,9 +114,11 @@ assert abs(limit_and_steps(x.T @ x / len(x))[0] / raw - 1) < 0.01
 d, p = 784, 0.13
 raw, centered = p * (1 - p) + d * p**2, p * (1 - p)
 gain = raw / centered
-x = (torch.rand(20_000, 100, dtype=torch.float64) < p).double()
-measured = torch.linalg.eigvalsh(x.T @ x / len(x))[-1].item()
-assert abs(measured / (p * (1 - p) + 100 * p**2) - 1) < 0.02
+sets, n, inputs = 20, 1000, 100
+x = (torch.rand(sets, n, inputs, dtype=torch.float64) < p).double()
+largest, rest = p * (1 - p) + inputs * p**2, p * (1 - p)
+bias = (inputs - 1) * largest * rest / (largest - rest) / n  # of the largest eigenvalue of n examples
+agree(torch.linalg.eigvalsh(x.mT @ x / n)[:, -1], largest, within=bias)
 
 # %% [markdown] answer="data-normalization-03"
 # 1. The diagonal of $\mathbb E[xx^\top]$ is $\mathbb E[x_i^2] = p$ and every other entry is $p^2$. So it is
@@ -137,14 +141,14 @@ H = torch.tensor([[m**2 + v, m], [m, 1.0]], dtype=torch.float64)
 low, high = torch.linalg.eigvalsh(H).tolist()
 ratio = high / low
 trace = m**2 + v + 1
-assert abs(high + low - trace) < 1e-9 and abs(high * low - v) < 1e-9
+equals([high + low, high * low], [trace, v], rtol=1e-10)
 approx = trace**2 / v
-assert abs(approx / ratio - 1) < 0.05
+equals(approx, ratio + 2 + 1 / ratio, rtol=1e-9)  # (high + low)² / (high · low)
 centered = max(v, 1) / min(v, 1)
-x = m + v**0.5 * torch.randn(200_000, dtype=torch.float64)
-rows = torch.stack([x, torch.ones_like(x)], 1)
-e = torch.linalg.eigvalsh(rows.T @ rows / len(rows))
-assert abs(e[1] / e[0] / ratio - 1) < 0.03
+x = m + v**0.5 * torch.randn(50, 4000, dtype=torch.float64)  # fifty data sets
+rows = torch.stack([x, torch.ones_like(x)], 2)
+e = torch.linalg.eigvalsh(rows.mT @ rows / 4000)
+agree((e[:, 1] / e[:, 0]).log(), math.log(ratio), within=5 / 4000)
 
 # %% [markdown] answer="data-normalization-04"
 # The bias changes what the model can *express*: with it, raw and centered inputs give the same family of
@@ -179,7 +183,8 @@ logits = torch.zeros(4, dtype=torch.float64)  # only the readout's biases learn
 for _ in range(300):
     logits = logits - (torch.softmax(logits, 0) - shares)
 loss = -(shares * torch.log_softmax(logits, 0)).sum()
-assert abs(loss.item() - entropy) < 1e-6 and logits.argmax() == 0
+equals(loss, entropy, rtol=1e-9)
+certain(logits.argmax() == 0)
 
 # %% [markdown] answer="data-normalization-05"
 # The second loss shows that the first step was far too long. Steps like this one throw the units to where no
@@ -211,7 +216,7 @@ def critical(x):
     g = weights.grad
     rates = (x @ weights.detach()) / (x @ g)
     off = lambda lr: ((x @ (weights.detach() - lr * g)) <= 1e-12).all().item()
-    assert off(rates.max() * 1.001) and not off(rates.max() * 0.999)
+    certain(off(rates.max() * 1.001) and not off(rates.max() * 0.999))
     return g, rates
 
 
@@ -222,7 +227,7 @@ z1, z2 = (x.sum(1) * w).tolist()
 d1, d2 = (x @ g).tolist()
 rate = max(r1, r2)
 scaled = critical(c * x)[1].max().item()
-assert abs(rate / scaled / c - 1) < 1e-9
+equals(rate / scaled, c)
 
 # %% [markdown] answer="data-normalization-06"
 # 1. Both examples turn the unit on, so
@@ -246,8 +251,8 @@ m1, s1, m2, s2, pixel = 0.5, 0.2, 0.3, 0.1, 0.5
 trained, right, own = (pixel - m1) / s1, (pixel - m1) / s1, (pixel - m2) / s2
 shift = (m2 - m1) / s1
 x_test = m2 + s2 * torch.randn(50_000, dtype=torch.float64)
-assert abs(((x_test - m1) / s1).mean() - shift) < 0.02
-assert abs(((x_test - x_test.mean()) / x_test.std()).mean()) < 1e-9
+agree((x_test - m1) / s1, shift)
+equals(((x_test - x_test.mean()) / x_test.std()).mean(), 0, atol=1e-12)
 
 # %% [markdown] answer="data-normalization-07"
 # In training $({pixel:g} - {m1:g})/{s1:g} = {trained:g}$. The mean and the standard deviation are fitted
@@ -274,9 +279,9 @@ column = torch.cat([good, torch.tensor([error], dtype=torch.float64)])
 highest = 10 / error
 after_min_max = ((good - column.min()) / (column.max() - column.min())).std(correction=0).item()
 after_standard = (good / column.std(correction=0)).std(correction=0).item()
-assert abs(after_min_max / (10 / math.sqrt(12) / error) - 1) < 0.01
+equals(after_min_max, 10 / math.sqrt(12) / error, rtol=2 / n)
 spread = column.std(correction=0).item()
-assert abs(spread / (error / math.sqrt(n)) - 1) < 0.01
+equals(spread, error / math.sqrt(n), rtol=2 / n)
 low, high = column.quantile(torch.tensor([0.25, 0.75], dtype=torch.float64)).tolist()
 after_quartiles = (good / (high - low)).std(correction=0).item()
 

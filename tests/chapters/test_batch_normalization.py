@@ -228,7 +228,6 @@ def test_running_statistics_start_as_torchs():
     "broken", [{"norm": None}, {"norm": "layer"}, {"norm": "batch", "lr": 0.15}], ids=str
 )
 def test_a_broken_experiment_does_not_reproduce(chapter, broken, monkeypatch):
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     monkeypatch.setenv("BLOWUP_CURVES", str(ROOT / "book" / "curves"))
     settings = {"lr": 0.3} | broken
     curves = chapter["run"](chapter["network"](settings.pop("norm")), **settings)

@@ -147,7 +147,7 @@ def test_the_published_arms_say_what_the_text_says():
     for arm, count in counts.items():
         curves = load(PUBLISHED / f"gradient-clipping-{arm}.csv")
         assert curves.accuracy.shape[0] == 16 and (curves.accuracy[:, -1] > 0.9).sum() == count
-    words = "none of our sixteen", "fourteen do", "gets ten seeds", "Adam eleven", "two of sixteen"
+    words = "none of our sixteen published", "fourteen do", "gets ten seeds", "Adam eleven", "two of sixteen"
     words += ("fifteen of the sixteen learn",)
     assert all(said in text for said in words)
 
@@ -163,14 +163,12 @@ def arm(**changes):
 
 def test_the_clipped_arm_reproduces(monkeypatch):
     monkeypatch.setenv("BLOWUP_CURVES", str(PUBLISHED))
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     reproduce("gradient-clipping-clipped", arm())
 
 
 @pytest.mark.parametrize("changes", [{"clip": None}, {"clip": 0.2}], ids=str)
 def test_a_broken_arm_does_not_reproduce(monkeypatch, changes):
     monkeypatch.setenv("BLOWUP_CURVES", str(PUBLISHED))
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     with pytest.raises(DoesNotReproduce):
         reproduce("gradient-clipping-clipped", arm(**changes))
 

@@ -15,7 +15,10 @@ LABS = (
     *("batch-normalization", "regularization", "gradient-monitor", "clinic"),
 )
 SYLLABI = ("syllabus-six-weeks.md", "syllabus-two-days.md")
-PAGES = sorted([*COURSE.glob("*.md"), ROOT / "book" / "labs.md", ROOT / "README.md"])
+PAGES = sorted(
+    [*COURSE.glob("*.md"), *ROOT.glob("*.md"), *(ROOT / f / "README.md" for f in ("labs", "tools"))]
+)
+PAGES.append(ROOT / "book" / "labs.md")
 
 
 def slug(heading):

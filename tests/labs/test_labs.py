@@ -30,15 +30,78 @@ def own_style(monkeypatch):
 
 
 def test_the_notebooks_are_what_their_sources_make():
-    stale = [
-        str(file.relative_to(ROOT))
-        for file, good in derive.derived()
-        if not file.exists() or file.read_text(encoding="utf8") != good
-    ]
+    made = dict(derive.derived())
+    stale = [str(file.relative_to(ROOT)) for file, good in made.items() if not derive.same(file, good)]
     assert not stale, f"run `make labs`: {stale}"
-    made = {file for file, _ in derive.derived()}
     found = {file for file in (ROOT / "labs").rglob("*.ipynb") if ".ipynb_checkpoints" not in file.parts}
-    assert found == made, "a notebook without a source"
+    assert found == made.keys(), "a notebook without a source"
+
+
+def house(folder, *cells):
+    """A folder with what a lab is made from, and the source of one lab, "trial"; returns the source."""
+    source = folder / "labs" / "sources" / "trial.py"
+    source.parent.mkdir(parents=True)
+    for name in ("tools", "blowup", "_config.yml"):
+        (folder / name).symlink_to(ROOT / name)
+    write(source, *cells)
+    return source
+
+
+def write(source, *cells):
+    source.write_text("\n\n".join(["# %% [markdown]\n# # Lab: trial", *cells]) + "\n")
+
+
+ANSWER = """# %% nbgrader={"grade_id": "twice", "solution": true}
+def twice(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION"""
+
+
+def test_solutions_and_sources_are_made_on_demand_and_follow_their_sources(tmp_path):
+    source = house(tmp_path, ANSWER)
+    solutions, sources = derive.solutions(tmp_path), derive.nbgrader_sources(tmp_path)
+    place = solutions / "trial.ipynb"
+    assert "return 2 * x" in place.read_text() and "SOLUTION" not in place.read_text()
+    assert "### BEGIN SOLUTION" in (sources / "trial" / "trial.ipynb").read_text()
+    assert "c.ClearSolutions.text_stub" in (sources.parent / derive.SETTINGS.name).read_text()
+    before = place.stat().st_mtime_ns
+    assert derive.solutions(tmp_path) == solutions and place.stat().st_mtime_ns == before, "nothing to do"
+    write(source, ANSWER.replace("2 * x", "x + x"))
+    derive.solutions(tmp_path)
+    assert "return x + x" in place.read_text()
+    source.rename(source.with_name("other.py"))
+    derive.solutions(tmp_path)
+    assert [file.name for file in solutions.iterdir()] == ["other.ipynb"], "a lab that is gone leaves nothing"
+    assert not list((tmp_path / "labs").glob("*.ipynb")), "only `make labs` writes what is committed"
+
+
+def test_make_labs_writes_all_three_and_check_none(tmp_path, capsys):
+    house(tmp_path, ANSWER)
+    with pytest.raises(SystemExit, match=r"stale: labs/trial\.ipynb; run `make labs`"):
+        derive.main(["--check"], tmp_path)
+    assert not (tmp_path / "_build").exists()
+    derive.main([], tmp_path)
+    said = capsys.readouterr().out
+    assert "written: labs/trial.ipynb" in said and "_build/labs/solutions" in said
+    assert "raise NotImplementedError" in (tmp_path / "labs" / "trial.ipynb").read_text()
+    assert (tmp_path / "_build" / "labs" / "nbgrader" / "source" / "trial" / "trial.ipynb").exists()
+    with pytest.raises(SystemExit) as fine:
+        derive.main(["--check"], tmp_path)
+    assert fine.value.code == 0
+
+
+def test_a_cell_keeps_its_id_while_others_come_and_go(tmp_path):
+    words = "# %% [markdown]\n# A word about it."
+    source = house(tmp_path, words, ANSWER, words)
+    before = {cell.source: cell.id for cell in derive.read("trial", tmp_path).cells}
+    write(source, "# %%\nnew = 1", words, ANSWER.replace("2 * x", "x + x"), words)
+    notebook = derive.read("trial", tmp_path)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch("[0-9a-f]{8}|setup", i) for i in ids)
+    (answer,) = answers(notebook).values()
+    assert "x + x" in answer.source and answer.id == before[ANSWER.split("\n", 1)[1]]
+    assert {before["# Lab: trial"], before["A word about it."]} <= set(ids)
 
 
 def test_the_solution_earns_every_point_and_every_wrong_answer_is_rejected(lab):
@@ -131,17 +194,11 @@ def test_every_lab_has_its_parts(lab):
 
 
 def test_bad_metadata_gets_one_clear_line(tmp_path):
-    (tmp_path / "labs" / "sources").mkdir(parents=True)
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
-    (tmp_path / "blowup").symlink_to(ROOT / "blowup")
-    (tmp_path / "_config.yml").symlink_to(ROOT / "_config.yml")
-    source = tmp_path / "labs" / "sources" / "trial.py"
-    source.write_text('# %% [markdown]\n# # Lab\n\n# %% nbgrader={"solution": true}\npass\n')
+    source = house(tmp_path, '# %% nbgrader={"solution": true}\npass')
     with pytest.raises(ValueError, match=r"trial\.py.*without a grade_id"):
         derive.read("trial", tmp_path)
-    cell = '# %% nbgrader={"grade_id": "a", "solution": true}\npass\n\n'
-    source.write_text("# %% [markdown]\n# # Lab\n\n" + cell + cell)
-    with pytest.raises(ValueError, match="'a' stands twice"):
+    write(source, ANSWER, ANSWER)
+    with pytest.raises(ValueError, match="'twice' stands twice"):
         derive.read("trial", tmp_path)
     with pytest.raises(SystemExit, match="stands twice"):
         derive.main([], tmp_path)

@@ -103,11 +103,12 @@ def shout():
 threading.Thread(target=shout, daemon=True).start()
 """
 MEMORY = """
-import os, time
+import os, signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a busy machine needs longer than a cell may take
 for _ in range(6):
     if os.fork() == 0:
         block = bytearray(b"x") * 900_000_000; time.sleep(60); os._exit(0)
-time.sleep(18)
+time.sleep(60)
 """
 NETWORK = """
 import socket

@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests import ROOT
 from tests.marking.tiny_lab import LAB, answered, read_table, student_notebook, write_sources
+from tools.labs import derive
 
 SCRIPTS = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
@@ -21,9 +21,10 @@ ENVIRONMENT = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A copy of labs/nbgrader with the tiny lab in it and one submission."""
+    """A folder with the labs' settings for nbgrader, the tiny lab in it and one submission."""
     course = tmp_path_factory.mktemp("nbgrader") / "course"
-    shutil.copytree(ROOT / "labs" / "nbgrader", course, ignore=shutil.ignore_patterns("source"))
+    course.mkdir()
+    shutil.copy(derive.SETTINGS, course)
     write_sources(course / "source")
     place = course / "submitted" / "jane" / LAB
     place.mkdir(parents=True)

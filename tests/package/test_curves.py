@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from blowup.curves import Curves, band, load, reproduce, save
+from blowup import agreement
+from blowup.curves import SAVED, Curves, band, load, publish, reproduce, save
 from blowup.networks import MLP
 from blowup.training import train
 
@@ -63,17 +64,17 @@ def test_the_norm_of_all_layers_survives_squares_that_overflow():
 
 @given(
     values=arrays(float, (9, 2), elements=st.floats(0, 1e30) | st.just(math.inf) | st.just(math.nan)),
-    low=st.integers(0, 50),
+    low=st.floats(0, 0.5),
 )
-def test_band_is_the_percentiles_and_a_nan_is_the_worst(values, low):
+def test_band_is_the_quantiles_and_a_nan_is_the_worst(values, low):
     worst = np.where(np.isnan(values), np.inf, values)
-    found = band(values, low, 100 - low)
+    found = band(values, low, 1 - low)
     assert not np.isnan(found).any()
     assert (found[0] <= found[1]).all() and (found[1] <= found[2]).all()
     finite = np.isfinite(worst).all(axis=0)
-    expected = np.percentile(worst[:, finite], [low, 50, 100 - low], axis=0)
+    expected = np.quantile(worst[:, finite], [low, 0.5, 1 - low], axis=0)
     np.testing.assert_allclose(np.array(found)[:, finite], expected, rtol=1e-9)
-    np.testing.assert_array_equal(found[1], np.median(worst, axis=0))
+    np.testing.assert_allclose(found[1], np.median(worst, axis=0), rtol=1e-12)
 
 
 def test_band_wants_seeds_by_steps():
@@ -139,21 +140,34 @@ def test_a_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["some.csv"]
 
 
-def test_reproduce_prints_one_line_or_publishes(tmp_path, monkeypatch, capsys):
+def test_publish_writes_and_reproduce_compares(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BLOWUP_CURVES", str(tmp_path))
-    monkeypatch.setenv("BLOWUP_PUBLISH", str(tmp_path))
+    publish("some-name", curves(), tmp_path)
+    assert capsys.readouterr().out == "recorded: some-name (10 seeds)\n"
+    before = (tmp_path / "some-name.csv").read_bytes()
     reproduce("some-name", curves())
-    published = capsys.readouterr().out
-    assert published == "reproduced: some-name (10 seeds, loss, accuracy, gradients and updates agree)\n"
+    said = capsys.readouterr().out
+    assert said == "reproduced: some-name (10 seeds, loss, accuracy, gradients and updates agree)\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["some-name.csv"], "comparing writes nothing"
+    assert (tmp_path / "some-name.csv").read_bytes() == before
+
+
+def test_publish_names_what_is_wrong(tmp_path):
+    publish("some-name", curves(), tmp_path)
     with pytest.raises(ValueError, match="published twice"):
-        reproduce("some-name", curves())
-    monkeypatch.delenv("BLOWUP_PUBLISH")
-    reproduce("some-name", curves())
-    assert capsys.readouterr().out == published
+        publish("some-name", curves(), tmp_path)
+    with pytest.raises(ValueError, match="name: expected lower-case words"):
+        publish("../after", curves(), tmp_path)
+    with pytest.raises(ValueError, match="needs at least 8 seeds to tell, got 7"):
+        publish("after", curves(members=7), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["some-name.csv"]
+
+
+def test_a_file_has_a_row_for_everything_that_is_compared():
+    assert set(agreement.TOLERANCES) <= set(SAVED)
 
 
 def test_reproduce_names_what_is_wrong(tmp_path, monkeypatch):
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     monkeypatch.setenv("BLOWUP_CURVES", str(tmp_path))
     with pytest.raises(ValueError, match="'before'; known are none yet"):
         reproduce("before", curves())
@@ -173,7 +187,6 @@ def test_reproduce_names_what_is_wrong(tmp_path, monkeypatch):
 
 
 def test_a_run_reproduces_itself_through_its_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("BLOWUP_PUBLISH", raising=False)
     monkeypatch.setenv("BLOWUP_CURVES", str(tmp_path))
     run = train(MLP(4, 2, 3, 8), torch.eye(4).repeat(8, 1), torch.arange(32) % 2, seeds=8, steps=20)
     save(run, tmp_path / "run.csv")

@@ -27,7 +27,6 @@ def published(tmp_path_factory):
     run_elsewhere(folder, OMP_NUM_THREADS="1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BLOWUP_CURVES", str(folder))
-        patch.delenv("BLOWUP_PUBLISH", raising=False)
         yield folder
 
 

@@ -106,7 +106,7 @@ def test_a_member_of_nan_leaves_the_others_alone(net):
         (lambda: MLP(5, 3, -1, 6), "depth: .*at least 0"),
         (lambda: MLP(5, 3, 2, 6.0), "width: expected an integer"),
         (lambda: MLP(5, 3, 2, 6, activation="tanhh"), "activation.*tanh"),
-        (lambda: MLP(5, 3, 2, 6, gain=math.nan).init(2), "gain: must be finite"),
+        (lambda: MLP(5, 3, 2, 6, gain=math.nan).init(2), "gain: expected finite numbers"),
         (lambda: MLP(5, 3, 2, 6, gain=[1.0, 2.0]).init(3), "gain: expected 1 or 3 numbers"),
         (lambda: MLP(5, 3, 2, 6, gain="big").init(3), "gain: expected a number"),
         (lambda: MLP(5, 3, 2, 6).init(0), "seeds: .*at least 1"),

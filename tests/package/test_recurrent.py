@@ -104,10 +104,10 @@ def test_only_the_first_symbol_tells():
         (lambda: RNN(0, 3, 2, 6), "inputs: .*at least 1"),
         (lambda: RNN(3, 3, 0, 6), "length: .*at least 1"),
         (lambda: RNN(3, 3, 2, 6, activation="tan"), "activation.*tanh"),
-        (lambda: RNN(3, 3, 2, 6, gain=-1.0).init(2), "gain: must be finite"),
+        (lambda: RNN(3, 3, 2, 6, gain=-1.0).init(2), "gain: expected finite numbers of at least 0"),
         (lambda: RNN(3, 3, 2, 6, gain=[1.0, 2.0]).init(3), "gain: expected 1 or 3"),
-        (lambda: memory(length=0), "length, classes, n must be"),
-        (lambda: memory(noise=-1.0), "noise finite and at least 0"),
+        (lambda: memory(length=0), "length: expected an integer of at least 1, got 0"),
+        (lambda: memory(noise=-1.0), "noise: expected a finite number of at least 0, got -1.0"),
     ],
 )
 def test_bad_input_is_named(make, said):

@@ -1,6 +1,9 @@
 """Closed forms held to published values, to each other and to autograd; bad input."""
 
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +22,7 @@ from blowup.theory import (
     mean_field,
     overflow_depth,
 )
+from tests import ROOT
 
 slopes = st.floats(-3, 3)
 
@@ -67,18 +71,18 @@ def test_piecewise_linear_activations(sigma_b, sigma_w, slope):
 def test_every_q_is_a_fixed_point_at_he():
     for name, sigma_w in (("relu", math.sqrt(2)), ("linear", 1)):
         assert math.isnan(mean_field(name, sigma_w).q)
-        assert mean_field(name, sigma_w, start=0.3).q == 0.3
-        assert mean_field(name, sigma_w).chi == pytest.approx(1, abs=1e-15)
+        assert mean_field(name, sigma_w, start=0.3).q == pytest.approx(0.3, rel=1e-12)
+        assert mean_field(name, sigma_w).chi == pytest.approx(1, abs=1e-12)
         assert mean_field(name, sigma_w, 0.1) == pytest.approx((math.inf, 1))
 
 
 def test_limits():
     assert mean_field("tanh", 0.9) == pytest.approx((0, 0.81))
     assert mean_field("tanh", 0.9, start=5.0) == pytest.approx((0, 0.81))
-    assert mean_field("tanh", 1, start=5.0) == (0, 1)
+    assert mean_field("tanh", 1, start=5.0) == pytest.approx((0, 1), rel=1e-12, abs=1e-12)
     assert mean_field("sigmoid", 1).q > 0.25
-    assert mean_field("sigmoid", 0) == (0, 0)
-    assert mean_field("tanh", 0, 2) == (4, 0)
+    assert mean_field("sigmoid", 0) == pytest.approx((0, 0), abs=1e-12)
+    assert mean_field("tanh", 0, 2) == pytest.approx((4, 0), rel=1e-12, abs=1e-12)
     assert mean_field("elu", 2) == pytest.approx((math.inf, 2))
     assert mean_field("selu", 1.5) == pytest.approx((math.inf, 1.5**2 * 1.0507009873554805**2 / 2))
     assert mean_field("tanh", 1e8).q == pytest.approx(1e16, rel=1e-7)
@@ -130,6 +134,35 @@ def test_critical_published():
     assert critical_sigma_w("selu") == pytest.approx(math.sqrt(2 / (1 + alpha**2)) / scale, rel=1e-12)
     assert critical_sigma_w("leaky_relu", slope=0.2) == pytest.approx(math.sqrt(2 / 1.04), rel=1e-12)
     assert critical_sigma_w("tanh", math.sqrt(0.05)) ** 2 == pytest.approx(1.76, abs=0.005)
+
+
+EXACT = """
+from blowup.lengthmap import moments
+from blowup.theory import critical_sigma_w, mean_field
+print(*[critical_sigma_w(name).hex() for name in ("tanh", "elu", "linear", "gelu", "silu", "relu")])
+print(*map(float.hex, (mean_field("tanh", 1).chi, mean_field("gelu", 2).chi, moments("relu", 7.0)[2].item())))
+"""
+
+
+def test_what_has_a_closed_form_is_the_same_number_on_every_processor():
+    """Bit for bit, for phi'(0)² is a power of two or 0: with the instructions of older processors too."""
+    capabilities = ["default", "avx2", "avx512"]  # of this processor: those up to its own
+    here = torch.backends.cpu.get_cpu_capability().lower()
+    capabilities = capabilities[: capabilities.index(here) + 1] if here in capabilities else ["default"]
+    runs = {
+        capability: subprocess.Popen(
+            [sys.executable, "-c", EXACT],
+            env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for capability in capabilities
+    }
+    expected = [[1.0, 1.0, 1.0, 2.0, 2.0, math.sqrt(2)], [1.0, 1.0, 0.5]]
+    for capability, run in runs.items():
+        said = [[float.fromhex(x) for x in line.split()] for line in run.communicate()[0].splitlines()]
+        assert said == expected, capability
 
 
 @pytest.mark.parametrize("sigma_b", [0.0, 0.1, 0.41, 0.42, 30.0])
@@ -212,7 +245,7 @@ NUMBERS = [math.nan, math.inf, -math.inf, -1.0, True, "1", None, 1j, 10**400]
 )
 def test_unknown_activation(function, bad):
     with pytest.raises(
-        ValueError, match=r"activation must be one of sigmoid, tanh, relu, leaky_relu, .*linear"
+        ValueError, match=r"activation: expected one of sigmoid, tanh, relu, leaky_relu, .*linear, got"
     ):
         function(bad)
 
@@ -233,31 +266,31 @@ def test_bad_numbers(bad):
             continue  # allowed there
         if (argument, bad) in (("batch", 10**400), ("width", 10**400)):
             continue  # whole numbers, only too many
-        with pytest.raises(ValueError, match=rf"^{argument} must be .*; got"):
+        with pytest.raises(ValueError, match=rf"^{argument}: expected .*, got"):
             call()
-    with pytest.raises(ValueError, match=r"^sigma_b must be a finite number from 0 to 1e8"):
+    with pytest.raises(ValueError, match=r"^sigma_b: expected a finite number from 0 to 1e8"):
         critical_sigma_w("gelu", -0.1)
 
 
 @pytest.mark.parametrize("bad", [0, 2.0, 2.5, -3])
 def test_bad_width(bad):
-    with pytest.raises(ValueError, match="width must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="width: expected an integer of at least 1"):
         lyapunov_exponents(bad)
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2, 3, 8.0, -8])
 def test_bad_batch(bad):
-    with pytest.raises(ValueError, match="batch must be a whole number of at least 4"):
+    with pytest.raises(ValueError, match="batch: expected an integer of at least 4"):
         batch_norm_growth(bad)
 
 
 @pytest.mark.parametrize("bad", [1, 1.0, 0.5, 0, Fraction(99, 100)])
 def test_factor_that_never_overflows(bad):
-    with pytest.raises(ValueError, match="factor must be a finite number above 1"):
+    with pytest.raises(ValueError, match="factor: expected a finite number above 1"):
         overflow_depth(bad, "float32")
 
 
 @pytest.mark.parametrize("bad", ["float", "int32", torch.int8, None, 32])
 def test_bad_dtype(bad):
-    with pytest.raises(ValueError, match="dtype must be one of float16, bfloat16, float32, float64; got"):
+    with pytest.raises(ValueError, match="dtype: expected one of float16, bfloat16, float32, float64, got"):
         overflow_depth(2.5, bad)

@@ -1,8 +1,6 @@
 """The build fails loudly, a good book is built for a static page, the server starts."""
 
-import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,53 +9,29 @@ import urllib.request
 import pytest
 
 from tests import ROOT
+from tests.site.trial import build, page, small_house, write_notebook
 from tools.site import serve
 
 
 @pytest.fixture
-def small_book(tmp_path):
-    """The house with a book of one page and one notebook, to be broken."""
-    for name in ("_config.yml", "tools", "book/_static", "book/_templates", "book/references.bib"):
-        source, target = ROOT / name, tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters: [{file: trial}]\n")
-    (tmp_path / "book" / "index.md").write_text("# A book\n\nOf one notebook.\n")
-
-    def write(*sources):
-        cells = [
-            {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Trial\n\nOne notebook."}
-        ]
-        for i, source in enumerate(sources):
-            cell = {
-                "cell_type": "code",
-                "id": f"c{i}",
-                "metadata": {},
-                "outputs": [],
-                "execution_count": None,
-            }
-            cells.append(cell | {"source": source})
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
-        (tmp_path / "book" / "trial.ipynb").write_text(text)
-        command = [sys.executable, "-m", "tools.site.build"]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        return result.returncode, result.stdout + result.stderr
-
-    return write
+def house(tmp_path):
+    return small_house(tmp_path)
 
 
-def test_a_failing_cell_ends_the_build_with_notebook_cell_and_traceback(small_book):
-    code, said = small_book("x = 41", "assert x == 42, 'the answer moved'")
-    assert code != 0
+def test_a_failing_cell_ends_the_build_with_notebook_cell_and_traceback(house):
+    write_notebook(house, "x = 41", "assert x == 42, 'the answer moved'")
+    code, said = build(house)
+    assert code == 1
     assert "trial.ipynb" in said and "assert x == 42" in said
     assert "Traceback" in said and "the answer moved" in said
     assert "The site is in" not in said
 
 
-def test_a_warning_in_a_chapter_fails_the_build(small_book):
-    code, said = small_book("import sys; print('careful', file=sys.stderr)")
-    assert code != 0 and "stderr" in said
+def test_a_warning_in_a_chapter_fails_the_build_every_time(house):
+    write_notebook(house, "import sys; print('careful', file=sys.stderr)")
+    for _ in range(2):
+        code, said = build(house)
+        assert code == 1 and "stderr" in said and "the site was not built" in said
 
 
 def write_deck(folder, line):
@@ -67,22 +41,55 @@ def write_deck(folder, line):
     (folder / "course" / "slides" / "trial.md").write_text(deck)
 
 
-def test_a_deck_that_asks_for_what_is_not_there_fails_the_build(small_book, tmp_path):
-    write_deck(tmp_path, "{figure} c0")
-    code, said = small_book("print('no figure')")
+def test_a_deck_that_asks_for_what_is_not_there_fails_the_build(house):
+    write_deck(house, "{figure} c0")
+    write_notebook(house, "print('no figure')")
+    code, said = build(house)
     assert code != 0 and "The site is in" not in said
     assert 'course/slides/trial.md: slide "Trial": cell c0 has no figure' in said
 
 
-def test_a_good_book_is_built_for_a_static_page_and_says_where(small_book, tmp_path):
-    write_deck(tmp_path, "{printed} c0")
-    code, said = small_book("import os; print('static life', os.environ['BLOWUP_STATIC'])")
+def test_a_good_book_is_built_once_and_its_prose_without_running_it_again(house):
+    write_deck(house, "{printed} c0")
+    cell = "import os, time; print('static life', os.environ['BLOWUP_STATIC'], time.time_ns())"
+    write_notebook(house, cell)
+    code, said = build(house)
     assert code == 0, said
-    # The kernel's ZeroMQ now and then writes a line of its own between the two as it ends.
-    assert re.search(r"1/1 trial … (?:Assertion failed: .*\n)?\d+\.\d s", said)
-    assert "_build/html" in said and "make serve" in said
-    for page in ("trial.html", "slides/trial.html"):
-        assert "static life 1" in (tmp_path / "_build" / "html" / page).read_text()
+    assert re.search(r"1/1 trial … \d+\.\d s", said) and "_build/html" in said and "make serve" in said
+    run = re.search(r"static life 1 \d+", page(house)).group()
+    assert run in page(house, "slides/trial.html")
+    assert page(house, "_sources/trial.ipynb") == (house / "book" / "trial.ipynb").read_text(), "no outputs"
+
+    code, said = build(house)
+    assert code == 0 and "nothing had changed" in said and "executing" not in said
+
+    write_notebook(house, cell, prose="Other words.")
+    code, said = build(house)
+    assert code == 0 and "executing" not in said and "nothing had changed" not in said
+    assert "Other words." in page(house) and run in page(house)
+
+    (house / "_build" / "html" / "trial.html").unlink()
+    code, said = build(house)
+    assert code == 0 and "executing" not in said and run in page(house)
+
+
+def test_a_check_that_does_not_hold_is_named_and_the_site_is_built(house):
+    write_notebook(house, "x = 41", "# test\nassert x == 42, 'the answer moved'", "print('to the end', x)")
+    for _ in range(2):
+        code, said = build(house)
+        assert code == 0 and "The site is in" in said
+        assert "trial, cell c1, line 2: assert x == 42, 'the answer moved'" in said
+        assert "may not match this run" in said
+    assert "to the end 41" in page(house) and "the answer moved" not in page(house)
+
+
+def test_a_site_whose_making_was_interrupted_is_not_shown(house):
+    write_notebook(house, "print('whole')")
+    assert build(house)[0] == 0
+    (house / "_build" / ".built").unlink()
+    command = [sys.executable, "-m", "tools.site.serve", "8123"]
+    result = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and "run `make book`" in result.stderr
 
 
 def test_serving_moves_on_from_a_busy_port():

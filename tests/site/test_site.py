@@ -109,6 +109,12 @@ def test_launch_buttons_open_this_notebook(pages):
         assert f"https://colab.research.google.com/github/{place}/blob/{repository['branch']}/{path}" in links
 
 
+def test_the_notebook_to_download_is_the_one_that_is_written(site):
+    """Without the outputs that its page shows."""
+    for notebook in (ROOT / "book").glob("*.ipynb"):
+        assert (site / "_sources" / notebook.name).read_bytes() == notebook.read_bytes(), notebook.name
+
+
 def test_no_page_is_heavy(site, pages):
     """Page, scripts, styles and pictures, each compressed as a web server would."""
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests import ROOT
+from tools.labs import derive
 from tools.upkeep import address
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
@@ -20,6 +21,7 @@ KEPT = (
     "pyproject.toml",
     "blowup/__init__.py",
     "tools/upkeep/setup_cell.txt",
+    "labs/README.md",
 )
 
 
@@ -29,27 +31,20 @@ def copy(tmp_path):
     for name in KEPT:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for folder in ("book", "course", "labs"):
-        if (ROOT / folder).exists():  # the test of labs below writes one of its own
-            pages = shutil.ignore_patterns("*.csv", "*.svg", "*.png", "*.js", "*.css", "_*")
-            shutil.copytree(ROOT / folder, tmp_path / folder, ignore=pages)
+    for folder in ("book", "course"):
+        pages = shutil.ignore_patterns("*.csv", "*.svg", "*.png", "*.js", "*.css", "_*")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=pages)
     lab(tmp_path, CONFIG["url"].removeprefix("https://github.com/"))
     return tmp_path
 
 
 def lab(root, slug):
-    """A lab's source and the notebook made of it, which repeat the address in every form."""
-    code = f'release = "https://github.com/{slug}/archive/refs/tags/v0.0.1.zip"'
+    """A lab's source that names the address itself, and the notebook that is made of it."""
     link = f"https://colab.research.google.com/github/{slug}/blob/main/labs/trial.ipynb"
-    cells = [
-        nbformat.v4.new_code_cell(code, id="a"),
-        nbformat.v4.new_markdown_cell(f"[open]({link})", id="b"),
-    ]
     (root / "labs" / "sources").mkdir(parents=True, exist_ok=True)
-    (root / "labs" / "trial.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
-    (root / "labs" / "sources" / "trial.py").write_text(
-        f"# %%\n{code}\n\n# %% [markdown]\n# [open]({link})\n"
-    )
+    source = f"# %% [markdown]\n# # Lab\n\n# %% [markdown]\n# [open]({link})\n"
+    (root / "labs" / "sources" / "trial.py").write_text(source)
+    derive.main([], root)
 
 
 def texts(root):
@@ -63,6 +58,7 @@ def move(root, url, branch="trunk"):
     config = config.replace(f"url: {CONFIG['url']}", f"url: {url}")
     (root / "_config.yml").write_text(config.replace(f"branch: {CONFIG['branch']}", f"branch: {branch}"))
     address.main([], root)
+    derive.main([], root)
 
 
 def test_nothing_is_stale():
@@ -81,7 +77,8 @@ def test_a_fork_writes_its_address_everywhere(copy, capsys):
     ]
     assert not left
     for notebook in (copy / "book").glob("*.ipynb"):
-        assert "github.com/someone/a-fork/archive/refs/tags/v" in notebook.read_text()
+        text = notebook.read_text()
+        assert "github.com/someone/a-fork/archive/refs" in text and "{refs}/heads/trunk.zip" in text
     assert "https://someone.github.io/a-fork" in (copy / "pyproject.toml").read_text()
     binder = "mybinder.org/v2/gh/someone/a-fork/trunk?urlpath=lab/tree/labs/clinic.ipynb"
     assert binder in (copy / "book" / "labs.md").read_text()
@@ -91,31 +88,31 @@ def test_a_fork_writes_its_address_everywhere(copy, capsys):
 
 
 def test_a_fork_writes_its_address_into_the_labs(copy, capsys):
-    """Source and notebook alike, so that the one is still what the other is made from; the version too."""
+    """By way of the source: the address changes that, and the labs' own tool makes the notebook of it."""
     move(copy, "https://github.com/someone/a-fork")
-    version = address.version_of(copy)
-    notebook = nbformat.read(copy / "labs" / "trial.ipynb", as_version=4)
-    assert notebook.cells[0].source.endswith(f'someone/a-fork/archive/refs/tags/v{version}.zip"')
-    assert "/github/someone/a-fork/blob/trunk/labs/trial.ipynb" in notebook.cells[1].source
-    source = (copy / "labs" / "sources" / "trial.py").read_text()
-    assert notebook.cells[0].source in source and notebook.cells[1].source in source
+    _, setup, page = nbformat.read(copy / "labs" / "trial.ipynb", as_version=4).cells
+    assert setup.source == address.setup_cell(copy)
+    assert "/github/someone/a-fork/blob/trunk/labs/trial.ipynb" in page.source
+    assert page.source in (copy / "labs" / "sources" / "trial.py").read_text()
 
 
 def test_twice_is_once(copy, capsys):
     move(copy, "https://github.com/someone/a-fork")
     once = texts(copy)
     address.main([], copy)
-    assert texts(copy) == once and "nothing to rewrite" in capsys.readouterr().out
+    derive.main([], copy)
+    said = capsys.readouterr().out
+    assert texts(copy) == once and "nothing to rewrite" in said and "nothing to write" in said
 
 
 def test_there_and_back_is_nothing(copy, capsys):
     """A fork of a fork, or a mistake taken back, leaves no trace."""
-    address.main([], copy)  # the lab of the fixture names an old version
     before = texts(copy)
     move(copy, "https://github.com/someone/a-fork", branch=CONFIG["branch"])
     config = (copy / "_config.yml").read_text().replace("https://github.com/someone/a-fork", CONFIG["url"])
     (copy / "_config.yml").write_text(config)
     address.main([], copy)
+    derive.main([], copy)
     assert texts(copy) == before
 
 
@@ -125,7 +122,7 @@ def test_a_new_version_makes_the_setup_cells_stale(copy):
     with pytest.raises(SystemExit, match=r"stale: .*chain-rule\.ipynb.*make address"):
         address.main(["--check"], copy)
     address.main([], copy)
-    assert "refs/tags/v99.0.0.zip" in (copy / "book" / "chain-rule.ipynb").read_text()
+    assert "{refs}/tags/v99.0.0.zip" in (copy / "book" / "chain-rule.ipynb").read_text()
 
 
 @pytest.mark.parametrize("url", ["https://example.org/a/b", "github.com/a/b", "https://github.com/a", ""])
@@ -136,7 +133,8 @@ def test_a_bad_address_is_named(copy, url):
 
 def test_the_address_stands_nowhere_else():
     """Every tracked or new file that names the repository is one that `make address` rewrites."""
-    known = {path.relative_to(ROOT).as_posix() for path, _, _ in address.derived(ROOT)} | {"_config.yml"}
+    files = [file for file, *_ in (*address.derived(ROOT), *derive.derived(ROOT))]
+    known = {file.relative_to(ROOT).as_posix() for file in files} | {"_config.yml"}
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     slug = CONFIG["url"].removeprefix("https://github.com/").encode()

@@ -1,10 +1,11 @@
 """What a deck of slides takes from its chapter: figures, equations, code, printed text, explorers.
 
-The chapter is the notebook that the site's build executed, so nothing runs here. A piece is named by the id
+The chapter is the notebook that was executed for the site, so nothing runs here. A piece is named by the id
 of its cell; a cell that is gone, or does not hold what the deck wants of it, raises :class:`DeckError`.
 """
 
 import ast
+import json
 import re
 from html import escape
 from xml.etree import ElementTree
@@ -14,9 +15,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from tools import ROOT
+from tools.site import executed
 
-EXECUTED = ROOT / "_build" / "jupyter_execute"
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 INLINE = re.compile(r"\$(.+?)\$")
 PUNCTUATION = re.compile(r"(\\,)?\s*[.,;]$")  # of the sentence that the equation ends
@@ -34,15 +34,12 @@ class DeckError(ValueError):
     """What is wrong with a deck, in one line."""
 
 
-def executed(name, book=ROOT / "book", folder=EXECUTED):
-    """The executed notebook of chapter ``name``; DeckError if there is none, or one of an older chapter."""
-    path = folder / f"{name}.ipynb"
-    if not path.exists():
-        raise DeckError(f"chapter {name} has not been executed yet: run `make book`")
-    done, source = (nbformat.read(p, as_version=4) for p in (path, book / f"{name}.ipynb"))
-    if {c.id: c.source for c in done.cells} != {c.id: c.source for c in source.cells}:
-        raise DeckError(f"chapter {name} has changed since it was executed: run `make book`")
-    return done
+def chapter(name):
+    """The :class:`Chapter` ``name`` as it was executed; DeckError if it was not, or has changed since."""
+    try:
+        return Chapter(nbformat.reads(json.dumps(executed.merged(name)), as_version=4))
+    except executed.NotExecuted as error:
+        raise DeckError(str(error)) from None
 
 
 class Chapter:
@@ -195,9 +192,7 @@ def defines(node):
 def printed(cell):
     """What the cell printed."""
     texts = [o.text for o in cell.get("outputs", []) if o.output_type == "stream"]
-    text, rest = "".join(texts[:1]), "".join(texts[1:])
-    # Where the site's build merges a cell's streams, the first has all of it and the others are still there.
-    text = text if text.endswith(rest) else text + rest
+    text = "".join(texts)
     if not text.strip():
         raise DeckError(f"cell {cell.id} prints nothing")
     return preformatted("printed", text.rstrip(), escape(text))

@@ -10,15 +10,13 @@ import html
 import re
 import sys
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
 
 import jupytext
 import torch
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from tools import ROOT
+from tools.handouts.one_file import markdown, mathjax
 
 FOLDER, TARGET = ROOT / "course" / "questions", ROOT / "_build" / "questions"
 LEVELS = ("easy", "medium", "hard")
@@ -134,33 +132,9 @@ def as_written(number, in_math):
     return number.replace(",", "{,}") if in_math else number.replace("-", "−")
 
 
-def asserted_numbers(answer, question):
-    """Numbers of a raw answer that neither its code nor the question gives, and that are not structural.
-
-    Structural are 0 to 4 (halves, squares, indices), the names of number formats, and links.
-    """
-    text = PLACEHOLDER.sub(" ", answer)
-    text = re.sub(r"\]\([^)]*\)|b?float\d+", " ", text)
-    text = re.sub(r"\\[td]?frac(\d)(\d)", r" \1 \2 ", text)
-    given = set(re.findall(r"\d+(?:\.\d+)?", question.replace("{,}", "").replace(",", "")))
-    found = re.findall(r"\d+(?:\.\d+)?", text.replace("{,}", "").replace(",", ""))
-    return [number for number in found if number not in given | set("01234")]
-
-
-def markdown():
-    """A renderer of markdown with tables, whose formulas are left to MathJax."""
-    renderer = MarkdownIt("commonmark").enable("table")
-
-    def formula(content, options):
-        left, right = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
-        return left + html.escape(content) + right
-
-    return renderer.use(dollarmath_plugin, renderer=formula, double_inline=True)
-
-
 def block(number, question, values, with_answer):
     """One question as HTML, with its worked answer and its code for the teacher."""
-    render = markdown().render
+    render = markdown(double_inline=True).render
     facts = f"{_count(question.points, 'point')}, {_count(question.minutes, 'minute')}"
     parts = [
         f'<section class="question" id="{question.name}"><h3>{number}. '
@@ -192,16 +166,13 @@ def page(title, questions, values, with_answers, paper=False):
             body.append(f"<h2>{html.escape(subject)}</h2>")
         body.append(block(number, question, values[question.name], with_answers))
     style = Path(__file__).with_name("questions.css").read_text()
-    mathjax = Path(distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline"))
-    script = (mathjax / "static" / "mathjax" / "tex-svg.js").read_text(encoding="utf8")
-    script = script.replace("</script", r"<\/script")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{style}</style>"
         # Its menu and its speech would ask for files that are not in this one.
         "<script>MathJax = {options: {enableMenu: false}};</script>"
-        f"<script>{script}</script></head>"
+        f"<script>{mathjax('tex-svg')}</script></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
 

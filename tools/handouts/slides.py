@@ -20,17 +20,15 @@ import re
 import sys
 from dataclasses import dataclass, field
 from html import escape
-from importlib.metadata import distribution
 from pathlib import Path
 
 import yaml
 from jinja2 import Environment, FileSystemLoader
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments.formatters import HtmlFormatter
 
 from tools import ROOT
-from tools.handouts.pieces import NUMBER, Chapter, DeckError, executed
+from tools.handouts.one_file import markdown, mathjax, package, script
+from tools.handouts.pieces import NUMBER, DeckError, chapter
 
 SOURCES = ROOT / "course" / "slides"
 TARGET = ROOT / "_build" / "html" / "slides"
@@ -79,17 +77,7 @@ def parse_slide(text):
     return Slide(title[2].strip(), len(title[1]), body, int(note[1]), note[2].strip(), taken)
 
 
-def markdown():
-    """Markdown whose formulas are left to MathJax."""
-    md = MarkdownIt("commonmark", {"typographer": True}).enable("table")
-    return md.use(
-        dollarmath_plugin,
-        double_inline=False,
-        renderer=lambda tex, options: f"\\[{tex}\\]" if options["display_mode"] else f"\\({tex}\\)",
-    )
-
-
-MD = markdown()
+MD = markdown(typographer=True)
 
 
 def section(slide, chapter):
@@ -158,7 +146,6 @@ def sections(text, chapter):
 def page(title, minutes, slides):
     """The whole file: reveal.js, MathJax and our own style inside it."""
     reveal = package("sphinx-revealjs", "sphinx_revealjs/_static/revealjs")
-    mathjax = package("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax")
     here = Path(__file__).parent
     template = Environment(loader=FileSystemLoader(here)).get_template("deck.html")
     return template.render(
@@ -167,7 +154,7 @@ def page(title, minutes, slides):
         licenses=LICENSES,
         slides="".join(slides),
         styles="\n".join([read(reveal / "dist/reveal.css"), read(here / "deck.css"), code_colors()]),
-        mathjax=script(mathjax / "tex-svg-full.js"),
+        mathjax=mathjax("tex-svg-full"),
         reveal=script(reveal / "dist/reveal.js") + "\n" + script(reveal / "plugin/notes/notes.js"),
         start=script(here / "deck.js"),
     )
@@ -182,18 +169,8 @@ def code_colors():
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
 
 
-def package(name, folder):
-    """The folder that a pinned package keeps a browser's files in."""
-    return Path(distribution(name).locate_file(folder))
-
-
 def read(path):
     return path.read_text(encoding="utf-8")
-
-
-def script(path):
-    """A script's text, safe inside a script element."""
-    return read(path).replace("</script", r"<\/script")
 
 
 def main():
@@ -202,7 +179,7 @@ def main():
     decks = sorted(SOURCES.glob("*.md"))
     for deck in decks:
         try:
-            html = page(*sections(read(deck), Chapter(executed(deck.stem))))
+            html = page(*sections(read(deck), chapter(deck.stem)))
         except DeckError as error:
             sys.exit(f"{deck.relative_to(ROOT)}: {error}")
         (TARGET / f"{deck.stem}.html").write_text(html, encoding="utf-8")

@@ -1,40 +1,34 @@
-"""Make every lab's three notebooks from its one source, labs/sources/NAME.py: `make labs` calls this.
+"""Make every lab's notebooks from its one source, labs/sources/NAME.py: `make labs` calls this.
 
 A source is a jupytext percent script whose cells carry nbgrader's metadata; what is the same for every cell
 of a kind is filled in here (`locked`, `task`, `schema_version`). From it come
 
-    labs/NAME.ipynb                         what a student opens: no solutions, no hidden tests
-    labs/solutions/NAME.ipynb               the worked solution, to read and to run
-    labs/nbgrader/source/NAME/NAME.ipynb    what nbgrader marks with: both, between nbgrader's marks
+    labs/NAME.ipynb                                what a student opens: no solutions, no hidden tests
+    _build/labs/solutions/NAME.ipynb               the worked solution, to read and to run
+    _build/labs/nbgrader/source/NAME/NAME.ipynb    what nbgrader marks with: both, between nbgrader's marks
 
-With --check nothing is written, and a stale notebook is an error.
+The first is committed. The others are made again whenever a command needs them: it asks `solutions` or
+`nbgrader_sources`. With --check nothing is written, and a stale notebook that is committed is an error.
 """
 
 import copy
 import hashlib
 import re
+import shutil
 import sys
+from functools import cache
+from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
-from nbgrader.preprocessors import (
-    CheckCellMetadata,
-    ClearHiddenTests,
-    ClearOutput,
-    ClearSolutions,
-    ComputeChecksums,
-    LockCells,
-)
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
 
 from tools import ROOT
-from tools.upkeep.address import Address, setup_cell
+from tools.files import write_whole
+from tools.upkeep.address import setup_cell
 
+SETTINGS = Path(__file__).with_name("nbgrader_config.py")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-STUB = Config(
-    {"ClearSolutions": {"code_stub": {"python": "raise NotImplementedError"}, "text_stub": "*Your answer.*"}}
-)
 SOLUTION_MARKS = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
 HIDDEN_TESTS = re.compile(r"\n*^### BEGIN HIDDEN TESTS.*?^### END HIDDEN TESTS *$", re.MULTILINE | re.DOTALL)
 
@@ -51,12 +45,10 @@ def read(name, root=ROOT):
         ValueError: for a cell whose nbgrader metadata has no grade_id, or a grade_id that stands twice.
     """
     notebook = jupytext.read(root / "labs" / "sources" / f"{name}.py", fmt="py:percent")
-    address = Address(yaml.safe_load((root / "_config.yml").read_text())["repository"]["url"])
-    setup = nbformat.v4.new_code_cell(setup_cell(root, address), metadata={"tags": ["setup"]})
+    setup = nbformat.v4.new_code_cell(setup_cell(root), metadata={"tags": ["setup"]})
     notebook.cells.insert(1, setup)
     seen = set()
-    for place, cell in enumerate(notebook.cells):
-        cell.id = hashlib.sha256(f"{name} {place}".encode()).hexdigest()[:8]
+    for cell in notebook.cells:
         cell.metadata.pop("lines_to_next_cell", None)
         if "nbgrader" in cell.metadata:
             cell.metadata.nbgrader = whole(cell.metadata.nbgrader, cell.cell_type, name)
@@ -64,10 +56,29 @@ def read(name, root=ROOT):
             if grade_id in seen:
                 raise ValueError(f"labs/sources/{name}.py: the grade_id {grade_id!r} stands twice")
             seen.add(grade_id)
+    name_cells(notebook, name)
     setup.id = "setup"
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def name_cells(notebook, name):
+    """Give each cell an id that stays while cells come and go around it: by its grade_id, or by its text."""
+    taken = set()
+    for cell in notebook.cells:
+        what, again = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.source, 0
+        while not again or cell.id in taken:  # two cells of one text
+            cell.id = hashlib.sha256(f"{name} {what} {again or ''}".encode()).hexdigest()[:8]
+            again += 1
+        taken.add(cell.id)
+
+
+@cache
+def stubs():
+    """What stands where a solution was, as the settings for nbgrader's preprocessors say."""
+    settings = PyFileConfigLoader(SETTINGS.name, str(SETTINGS.parent)).load_config()
+    return Config({"ClearSolutions": settings.ClearSolutions})
 
 
 def whole(short, cell_type, name):
@@ -82,10 +93,19 @@ def whole(short, cell_type, name):
 
 def student(notebook, name):
     """The notebook with stubs for solutions and without hidden tests, by nbgrader's own preprocessors."""
+    from nbgrader.preprocessors import (  # imported here: it takes seconds
+        CheckCellMetadata,
+        ClearHiddenTests,
+        ClearOutput,
+        ClearSolutions,
+        ComputeChecksums,
+        LockCells,
+    )
+
     notebook = copy.deepcopy(notebook)
     steps = [LockCells, ClearSolutions, CheckCellMetadata, ClearOutput, ClearHiddenTests, ComputeChecksums]
     for step in steps:
-        notebook, _ = step(config=STUB).preprocess(notebook, {"nbgrader": {"assignment": name}})
+        notebook, _ = step(config=stubs()).preprocess(notebook, {"nbgrader": {"assignment": name}})
     return notebook
 
 
@@ -101,13 +121,42 @@ def solution(notebook):
 
 
 def derived(root=ROOT):
-    """Yield (file, the text it should hold) for the three notebooks of every lab."""
-    labs = root / "labs"
+    """Yield (file, the text it should hold) for the notebook of every lab that is committed: the student's."""
     for name in names(root):
-        notebook = read(name, root)
-        yield labs / f"{name}.ipynb", text(student(notebook, name))
-        yield labs / "solutions" / f"{name}.ipynb", text(solution(notebook))
-        yield labs / "nbgrader" / "source" / name / f"{name}.ipynb", text(notebook)
+        yield root / "labs" / f"{name}.ipynb", text(student(read(name, root), name))
+
+
+def solutions(root=ROOT):
+    """Make the worked solution of every lab, where it is not there yet as it should be; returns their folder."""
+    folder = root / "_build" / "labs" / "solutions"
+    return renew(folder, {f"{name}.ipynb": text(solution(read(name, root))) for name in names(root)})
+
+
+def nbgrader_sources(root=ROOT):
+    """Make nbgrader's source of every lab, where it is not there yet as it should be; returns their folder.
+
+    Beside the folder lie nbgrader's settings, so that both together are a course for nbgrader.
+    """
+    folder = root / "_build" / "labs" / "nbgrader" / "source"
+    renew(folder, {f"{name}/{name}.ipynb": text(read(name, root)) for name in names(root)})
+    shutil.copy(SETTINGS, folder.parent)
+    return folder
+
+
+def renew(folder, texts):
+    """Make ``folder`` hold the files of ``texts`` (path in it: text) and no other notebook; returns it."""
+    for name, good in texts.items():
+        if not same(folder / name, good):
+            write_whole(folder / name, good)
+    for file in folder.rglob("*.ipynb"):
+        if file.relative_to(folder).as_posix() not in texts and ".ipynb_checkpoints" not in file.parts:
+            file.unlink(missing_ok=True)
+    return folder
+
+
+def same(file, text):
+    """Whether a file is there and holds this text."""
+    return file.is_file() and file.read_text(encoding="utf8") == text
 
 
 def text(notebook):
@@ -116,20 +165,17 @@ def text(notebook):
 
 def main(arguments, root=ROOT):
     try:
-        stale = [
-            (file, good)
-            for file, good in derived(root)
-            if not file.exists() or file.read_text(encoding="utf8") != good
-        ]
+        stale = [(file, good) for file, good in derived(root) if not same(file, good)]
+        said = ", ".join(str(file.relative_to(root)) for file, _ in stale)
+        if "--check" in arguments:
+            sys.exit(f"stale: {said}; run `make labs`" if stale else 0)
+        for file, good in stale:
+            write_whole(file, good)
+        made = [solutions(root), nbgrader_sources(root).parent]
     except ValueError as error:
         sys.exit(str(error))
-    said = ", ".join(str(file.relative_to(root)) for file, _ in stale)
-    if "--check" in arguments:
-        sys.exit(f"stale: {said}; run `make labs`" if stale else 0)
-    for file, good in stale:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(good, encoding="utf8")
-    print(f"written: {said}" if stale else "nothing to write: every lab is up to date")
+    print(f"written: {said}" if stale else "nothing to write: every student's notebook is up to date")
+    print(f"solutions in {made[0].relative_to(root)}, for nbgrader {made[1].relative_to(root)}")
 
 
 if __name__ == "__main__":

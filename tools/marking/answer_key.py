@@ -11,7 +11,7 @@ from nbgrader import preprocessors as steps
 from nbgrader.api import Base, Gradebook
 from sqlalchemy import create_engine
 
-from tools.labs.derive import STUB
+from tools.labs.derive import stubs
 
 MASTER = (
     steps.LockCells,
@@ -127,5 +127,5 @@ def resources_for(name, database, student=""):
 def apply(classes, notebook, resources):
     """Run nbgrader's preprocessors over a notebook, one after the other, with the labs' own stubs."""
     for made in classes:
-        notebook, resources = made(config=STUB).preprocess(notebook, resources)
+        notebook, resources = made(config=stubs()).preprocess(notebook, resources)
     return notebook

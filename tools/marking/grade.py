@@ -19,9 +19,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tools import ROOT
-
-SOURCES = ROOT / "labs" / "nbgrader" / "source"
 DEATH_SIGNAL = 1  # prctl's number: what a worker gets when the main process dies, however it died
 WARNING = (
     "warning: NO SANDBOX. Every notebook runs with your rights: it can read, change and delete your files, "
@@ -48,7 +45,7 @@ def parse(arguments):
     parser.add_argument(
         "--no-sandbox", action="store_true", help="go on where bubblewrap cannot work: see the docs"
     )
-    parser.add_argument("--sources", default=SOURCES, help="nbgrader's source folder (for labs of your own)")
+    parser.add_argument("--sources", help="nbgrader's source folder (for labs of your own)")
     parser.add_argument(
         "--jobs", type=int, default=cores(), metavar="N", help="notebooks at a time (all cores)"
     )
@@ -77,7 +74,7 @@ def places(options):
 
 def claim(out, lab):
     """Make OUT this lab's; raises Refused if it holds another lab's marks."""
-    from tools.marking.results import write_whole
+    from tools.files import write_whole
 
     about = out / "lab.json"
     if about.exists() and (held := json.loads(about.read_text())["lab"]) != lab:
@@ -90,6 +87,7 @@ def claim(out, lab):
 
 def run(options):
     """Mark what is not marked yet and write the tables; returns the line that sums it up."""
+    from tools.labs import derive
     from tools.marking import answer_key, intake, mark, results, sandbox
     from tools.marking.limits import from_options
 
@@ -98,7 +96,7 @@ def run(options):
         if options.jobs < 1:
             raise ValueError(f"--jobs must be at least 1, not {options.jobs}")
         folder, out = places(options)
-        sources = Path(options.sources).resolve()
+        sources = Path(options.sources or derive.nbgrader_sources()).resolve()
         answer_key.source_of(options.lab, sources)
         submissions, other_files = intake.collect(folder, options.lab, limits.submission)
     except ValueError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from tools.files import write_whole
 from tools.marking import feedback, restore, results, sandbox, scan, score
 
 VERSION = "1"  # another number makes a second run mark everything again
@@ -69,11 +70,11 @@ def judge(submission, lab, limits, sandboxed, out, result):
     result.exercises = [asdict(e) for e in points.exercises]
     if not run.started:
         result.status = "not run"
-    results.write_whole(results.place(out, submission.key) / f"{lab.name}.ipynb", whole)
+    write_whole(results.place(out, submission.key) / f"{lab.name}.ipynb", whole)
     page, leak = feedback.page(nbformat.reads(whole, as_version=4), lab, submission, result)
     if leak:
         notes.append(f"outputs show the hidden tests (left out of the feedback): {', '.join(leak)}")
-    results.write_whole(Path(out, "feedback", f"{submission.key}.html"), page)
+    write_whole(Path(out, "feedback", f"{submission.key}.html"), page)
     result.notes = list(dict.fromkeys(notes))
 
 

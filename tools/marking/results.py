@@ -2,9 +2,10 @@
 
 import csv
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from tools.files import write_whole
 
 GRADES = (
     "student",
@@ -36,17 +37,6 @@ class Result:
     notes: list = field(default_factory=list)
     exercises: list = field(default_factory=list)
     seconds: float = 0.0
-
-
-def write_whole(path, text):
-    """Write a file so that it is there whole or not at all, whenever the machine stops."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def place(out, key):

@@ -1,1 +1,1 @@
-"""The book's claims held against other seeds and against broken experiments."""
+"""Both sides of the evidence: checks hold for other seeds and fail for a broken experiment."""

@@ -4,9 +4,8 @@ import http.server
 import sys
 from functools import partial
 
-from tools import ROOT
+from tools.site.build import SITE, STAMP
 
-SITE = ROOT / "_build" / "html"
 TRIES = 20  # ports after the one asked for
 
 
@@ -41,8 +40,8 @@ def open_port(first):
 
 
 def main(argument):
-    if not (SITE / "index.html").exists():
-        sys.exit("there is no site yet: run `make book` first")
+    if not STAMP.exists():
+        sys.exit("there is no whole site yet: run `make book` first")
     if not argument.isdigit() or not 0 < int(argument) < 65536 - TRIES:
         sys.exit(f"PORT must be a number from 1 to {65535 - TRIES}, not {argument!r}")
     try:

@@ -1,35 +1,45 @@
 """The book's Sphinx extension: what is left to do for a site that needs no other host.
 
-- the kernels that execute the chapters learn that they draw for a static page (``BLOWUP_STATIC``);
-- the build says which notebook it executes and how long each took;
+- a chapter's page is made of its present prose and of the outputs that were kept when it was executed;
 - MathJax comes from a pinned Python package, the parts that the pages use and no more;
 - every page says in one sentence what it is about, for search engines and link previews;
 - scripts and fonts that no page asks for are left out of the site.
 """
 
 import html
-import os
+import json
 from importlib.metadata import distribution
 from pathlib import Path
 from shutil import copy2
 
 from docutils import nodes
+from sphinx.util import logging
 
-from tools.site.progress import NotebookProgress
+from tools.site import executed
 
+LOGGER = logging.getLogger(__name__)
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js")
 UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "vendor/fontawesome/webfonts/*.ttf")
 
 
 def setup(app):
-    os.environ["BLOWUP_STATIC"] = "1"
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it; its reader is not loaded
-    app.connect("env-before-read-docs", NotebookProgress.start)
+    app.connect("source-read", bring_outputs)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", mend_markup)
     app.connect("build-finished", bring_mathjax)
     app.connect("build-finished", leave_out_unused)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
+
+
+def bring_outputs(app, docname, source):
+    """Give a chapter, as it is read, the outputs of its run; a warning where there is none of these cells."""
+    if docname in executed.chapters():
+        try:
+            source[0] = json.dumps(executed.merged(docname, json.loads(source[0])))
+        except executed.NotExecuted as error:
+            LOGGER.warning(str(error))
+        app.env.note_dependency(str(executed.folder() / f"{docname}.ipynb"))
 
 
 def describe(app, pagename, templatename, context, doctree):

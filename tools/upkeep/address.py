@@ -1,9 +1,10 @@
 """Write the repository's address and the package's version wherever they are repeated: `make address`.
 
 _config.yml is the only place where the address stands, blowup/__init__.py the only one for the version.
-Derived from them: the setup cell of every notebook, the links in README.md, in the license, in the book's
-pages, the course and the labs, and the addresses in pyproject.toml. With --check nothing is written, and a
-stale file is an error.
+Derived from them: the setup cell of every chapter, the links in README.md, in the license, in the book's
+pages, the course and the labs' sources, and the addresses in pyproject.toml. The labs' notebooks are made by
+`tools.labs.derive`, which `make address` runs next. With --check nothing is written, and a stale file is an
+error.
 """
 
 import re
@@ -14,7 +15,6 @@ import yaml
 
 from tools import ROOT
 
-LAB_FILES = ("*.md", "*.py", "*.ipynb")
 SETUP_CELL = "setup"  # the id of the cell that setup_cell.txt is written into
 
 
@@ -41,11 +41,19 @@ class Address:
         ]
 
 
-def setup_cell(root, address):
+def place(root):
+    """The repository's :class:`Address` and branch, as _config.yml gives them."""
+    told = yaml.safe_load((root / "_config.yml").read_text())["repository"]
+    return Address(told["url"]), told["branch"]
+
+
+def setup_cell(root=ROOT):
     """The text of the setup cell, which every notebook carries."""
-    version = version_of(root)
+    address, branch = place(root)
     text = (root / "tools" / "upkeep" / "setup_cell.txt").read_text().strip()
-    return text.replace("{url}", address.url).replace("{version}", version)
+    for word, value in {"url": address.url, "version": version_of(root), "branch": branch}.items():
+        text = text.replace("{" + word + "}", value)
+    return text
 
 
 def rewritten(text, old, new, branch):
@@ -56,19 +64,6 @@ def rewritten(text, old, new, branch):
     return text
 
 
-def lab_text(text, old, new, branch, version):
-    """A lab's text with the new address and version, in the source and in what is generated from it alike.
-
-    Plain text, also for a notebook: `make labs` decides how its file is written, and an address has no
-    character that JSON would write otherwise.
-    """
-    text = rewritten(text, old, new, branch)
-    archive = (
-        rf"(github\.com/{re.escape(new.owner)}/{re.escape(new.name)}/archive/refs/tags/v)[\w.]+(?=\.zip)"
-    )
-    return re.sub(archive, rf"\g<1>{version}", text)
-
-
 def version_of(root):
     """The package's version, a string."""
     return re.search(r'__version__ = "(.+?)"', (root / "blowup" / "__init__.py").read_text()).group(1)
@@ -76,11 +71,11 @@ def version_of(root):
 
 def derived(root):
     """Yield (file, text as it is, text as it should be) for every file that repeats the address."""
-    repository = yaml.safe_load((root / "_config.yml").read_text())["repository"]
-    new, branch = Address(repository["url"]), repository["branch"]
+    new, branch = place(root)
     pyproject = (root / "pyproject.toml").read_text()
     old = Address(re.search(r'^Repository = "(.+?)"', pyproject, re.MULTILINE).group(1))
-    pages = [file for folder in ("book", "course") for file in sorted((root / folder).rglob("*.md"))]
+    pages = [file for folder in ("book", "course", "labs") for file in sorted((root / folder).rglob("*.md"))]
+    pages += sorted((root / "labs" / "sources").glob("*.py"))
     for file in [*sorted(root.glob("*.md")), *pages, root / "pyproject.toml"]:
         text = file.read_text(encoding="utf8")
         yield file, text, rewritten(text, old, new, branch)
@@ -89,14 +84,10 @@ def derived(root):
         notebook = nbformat.reads(text, as_version=4)
         for cell in notebook.cells:
             if cell.get("id") == SETUP_CELL:
-                cell.source = setup_cell(root, new)
+                cell.source = setup_cell(root)
             else:
                 cell.source = rewritten(cell.source, old, new, branch)
         yield file, text, nbformat.writes(notebook) + "\n"
-    for file in sorted(f for kind in LAB_FILES for f in (root / "labs").rglob(kind)):
-        if ".ipynb_checkpoints" not in file.parts:
-            text = file.read_text(encoding="utf8")
-            yield file, text, lab_text(text, old, new, branch, version_of(root))
 
 
 def main(arguments, root=ROOT):

@@ -10,23 +10,10 @@ import tomllib
 
 from tools import ROOT
 
+# What tests/package, tests/chapters and tests/labs import, and what these tests start.
 TESTING = (
-    *(
-        "pytest",
-        "pytest-xdist",
-        "nbval",
-        "hypothesis",
-        "nbformat",
-        "nbclient",
-        "ipykernel",
-        "hatchling",
-        "PyYAML",
-        "jupytext",
-        "nbgrader",
-        "psutil",
-    ),
-    *("beautifulsoup4", "playwright", "axe-playwright-python"),
-    *("Jinja2", "Pygments", "markdown-it-py", "mdit-py-plugins"),  # the slides' builder
+    *("pytest", "pytest-xdist", "nbval", "hypothesis", "nbformat", "nbclient", "ipykernel"),
+    *("hatchling", "PyYAML", "jupytext", "nbgrader"),
 )
 
 

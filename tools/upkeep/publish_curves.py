@@ -1,8 +1,9 @@
 """Make the published learning curves anew (``make curves``) and show what changed.
 
-Runs every notebook that calls ``reproduce``, with the curves going to a staging folder. Only when all of
-them have run are the curves compared with the published ones and moved into place: a failure or an
-interruption leaves book/curves as it was. A curve that no notebook makes any more is named, not deleted.
+Runs every notebook that calls ``reproduce``, in a kernel where that name means ``publish``: the curves go to
+a staging folder. Only when all of them have run are the curves compared with the published ones and moved
+into place: a failure or an interruption leaves book/curves as it was. A curve that no notebook makes any more
+is named, not deleted.
 """
 
 import argparse
@@ -36,9 +37,16 @@ def makers(book):
     return found
 
 
-def run(path):
-    """Run one notebook from its own folder."""
+RECORD = """\
+import functools, blowup.curves
+blowup.curves.reproduce = functools.partial(blowup.curves.publish, folder={folder!r})
+"""
+
+
+def run(path, staging):
+    """Run one notebook from its own folder; what its cells would compare is published to ``staging``."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(RECORD.format(folder=str(staging))))
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=resources).execute()
 
@@ -81,15 +89,13 @@ def main(book):
     published = book / "curves"
     published.mkdir(exist_ok=True)
     notebooks = makers(book)
-    staging = Path(
-        tempfile.mkdtemp(prefix=".curves-", dir=book)
-    )  # the same file system: os.replace is atomic
-    os.environ["BLOWUP_PUBLISH"] = str(staging)
+    # On the same file system: os.replace is atomic.
+    staging = Path(tempfile.mkdtemp(prefix=".curves-", dir=book))
     try:
         for path in notebooks:
             start = time.monotonic()
             print(f"{path.relative_to(book)} …", end=" ", flush=True)
-            run(path)
+            run(path, staging)
             print(f"{time.monotonic() - start:.1f} s", flush=True)
         fresh = {path.stem: path for path in sorted(staging.glob("*.csv"))}
         for name, path in fresh.items():

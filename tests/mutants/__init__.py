@@ -1,0 +1,1 @@
+"""For each notebook the mutants of its experiments: see ``tools.proof.mutants``."""
