@@ -9,7 +9,9 @@ class Letters(TextToPath):
     """matplotlib's ``TextToPath`` with a memory: its answers depend on nothing but their arguments."""
 
     def get_text_width_height_descent(self, s, prop, ismath):
-        return self._size(s, prop.copy(), ismath)  # a copy, since properties may change and are their own hash
+        return self._size(
+            s, prop.copy(), ismath
+        )  # a copy, since properties may change and are their own hash
 
     @lru_cache(4096)  # noqa: B019 (there is one of its kind, and it lives as long as the module)
     def _size(self, s, prop, ismath):
