@@ -28,10 +28,10 @@ curves: $(INSTALLED) ## compute the published learning curves again and show wha
 	@$(PY) -m tools.upkeep.publish_curves
 
 reroll: $(INSTALLED) ## run chapters, solutions and questions with other seeds and count the checks that fail (CHAPTER= TIMES=5 FIRST=1)
-	@$(PY) -m tools.proof.reroll --chapter "$(CHAPTER)" --times "$(or $(TIMES),5)" --first "$(or $(FIRST),1)"
+	@OMP_WAIT_POLICY=passive $(PY) -m tools.proof.reroll --chapter "$(CHAPTER)" --times "$(or $(TIMES),5)" --first "$(or $(FIRST),1)"
 
 mutants: $(INSTALLED) ## break the experiment behind every law and see its check fail (CHAPTER=)
-	@$(PY) -m tools.proof.mutants --chapter "$(CHAPTER)"
+	@OMP_WAIT_POLICY=passive $(PY) -m tools.proof.mutants --chapter "$(CHAPTER)"
 
 bench: $(INSTALLED) ## time the training of ensembles against a loop over seeds
 	@$(PY) -m tools.upkeep.bench

@@ -1,4 +1,4 @@
-"""An axis that looks as it did in an earlier frame is not drawn again: half of a frame's time is its ticks."""
+"""An axis that looks as in an earlier frame is not drawn again: half of a frame's time went into ticks."""
 
 from contextlib import contextmanager
 
@@ -67,14 +67,14 @@ class Axes:
 
 
 class Drawn:
-    """What is known of one look: the group that holds its drawing, and its answers to the rest of the figure."""
+    """What is known of one look: the group that holds its drawing, and its answers to other artists."""
 
     def __init__(self, name):
         self.name, self.drawn, self.box, self.place = name, False, None, None
 
 
 class Looks(dict):
-    """axis → its look in this figure, found once the figure is laid out; None where it must be drawn in full."""
+    """axis → its look, found once the figure is laid out; None where it must be drawn in full."""
 
     def __init__(self, figure):
         super().__init__()
@@ -91,7 +91,7 @@ class Looks(dict):
 
 
 def look(axis):
-    """All that the drawing of a rectilinear ``axis`` depends on, hashable, or None where that is not certain."""
+    """All that the drawing of a rectilinear ``axis`` depends on, hashable; None where that is not certain."""
     ax, formatters = axis.axes, (axis.get_major_formatter(), axis.get_minor_formatter())
     places = [axis.get_majorticklocs(), axis.get_minorticklocs()]
     words = [f.format_ticks(p) for f, p in zip(formatters, places, strict=True)]

@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import matplotlib as mpl
 import matplotlib.text
-from matplotlib.textpath import text_to_path
 
 from blowup.explore.axes import AGAIN, Axes
+from blowup.explore.letters import LETTERS
 
 # Text as outlines: a reader's machine may not have the figure's font, and then labels would not fit.
 RC = {"svg.fonttype": "path", "svg.hashsalt": "blowup", "svg.image_inline": True, "savefig.bbox": None}
@@ -29,9 +29,8 @@ def render(figure, axes=None):
     With ``axes``, an ``Axes``, an axis that it knows is an empty group of the name that it was known by.
     """
     buffer, axes = io.BytesIO(), axes or Axes()
-    # matplotlib lays out every tick label afresh for every file, half of the time with a log axis. Its
-    # renderers make a new TextToPath each; when all get the same one, its cache serves all frames.
-    shared = patch.object(mpl.text, "TextToPath", lambda: text_to_path)
+    # matplotlib lays out every text afresh for every file: each of its renderers makes a TextToPath.
+    shared = patch.object(mpl.text, "TextToPath", lambda: LETTERS)
     with mpl.rc_context(RC), shared, axes.replayed(figure):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return ElementTree.fromstring(buffer.getvalue())

@@ -96,7 +96,7 @@ MUTANTS = [
         "ecd59534",
         "reproduce batch-normalization-deep",
     ),
-    Mutant(DEEP, DEEP_BATCH, '"80, batch norm": run(network("batch", depth=10)', ENDS, "few(ends"),
+    Mutant(DEEP, DEEP_BATCH, STRAIGHTER, ENDS, "few(ends"),
     Mutant(DEEP, "network(None, depth=80)", "network(None, depth=3)", ENDS, "few(no_norm"),
     Mutant(DEEP, 'network("batch", depth=10)', 'network("batch", depth=2)', ENDS, "between(np.stack"),
     Mutant(DEEP, '"slope": 0.8', '"slope": 0.0', ENDS, "above(straight_ends"),

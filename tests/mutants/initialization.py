@@ -182,7 +182,7 @@ MUTANTS = [
         old="f * 2**0.5 for f",
         new="(3.0 if abs(f - 1) < 0.15 else 2**0.5) for f",
         check="12483f5f",
-        law="above(grid[-1][near]",
+        law="most(grid[-1][near]",
     ),
     Mutant(cell="f27563ad", old="f * 2**0.5 for f", new="f * 3 for f", check="12483f5f", law="few(blown"),
     # The number format is not heeded, or both are float16.
@@ -254,8 +254,10 @@ MUTANTS = [
     Mutant(
         cell="97c498b2", old="lr=0.005", new="lr=0.001", check="9dfe0e0e", law="reproduce initialization-"
     ),
-    # He's weights have no plateau; no network has less than ten layers.
-    Mutant(cell="7daa34cf", old="gain=1.0", new="gain=2**0.5", check="080e2c63", law="between(slope"),
+    # No network has less than ten layers.
+    Mutant(
+        cell="7daa34cf", old="depth=depth", new="depth=max(depth, 10)", check="080e2c63", law="between(slope"
+    ),
     Mutant(
         cell="7daa34cf",
         old="depth=depth",

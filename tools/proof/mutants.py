@@ -20,7 +20,7 @@ from blowup.evidence import LAWS
 from tools.proof.cells import Cell, read, session
 from tools.proof.reroll import chapters
 
-PATIENCE = 300  # seconds for a mutant: a broken experiment may never end
+PATIENCE = 300  # seconds of processor time for a mutant: a broken experiment may never end
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def changed(cells, mutant):
 
 def alive(state, cells, check, channel):
     """In a fork: run ``cells`` up to ``check`` and send which of its checks failed, [(line, message)]."""
-    signal.alarm(PATIENCE)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     state.failures.clear()
     try:
         for cell in cells:
@@ -114,7 +114,7 @@ def survey(name, mutants):
             try:
                 results[k] = channel.recv()
             except EOFError:
-                results[k] = [("stopped", 0, "", f"ended without a word, or after {PATIENCE} s")]
+                results[k] = [("stopped", 0, "", f"ended without a word, or after {PATIENCE} s of work")]
             process.join()
 
     with session(path.parent) as state:
