@@ -82,9 +82,9 @@ MUTANTS = [
     # The map: a curvature of raw pixels, and a limit that lies too low.
     Mutant(cell="9acc2f81", old="x_train[::3] / 255", new="x_train[::3]", check="ffe70992", law="reached["),
     Mutant(cell="457e02b0", old="3.8 /", new="0.02 /", check="ffe70992", law="few(reached"),
-    # Leaks: statistics of the test set alone; the farthest neighbor; the borders in reverse.
+    # Leaks: statistics of twenty images; the farthest neighbor; the borders in reverse.
     Mutant(
-        cell="a3374fb3", old="images if leak", new="images[test] if leak", check="f69bb916", law="agree(leaky"
+        cell="a3374fb3", old="images if leak", new="images[:20] if leak", check="f69bb916", law="agree(leaky"
     ),
     Mutant(cell="a3374fb3", old="argmin(1)", new="argmax(1)", check="f69bb916", law="0.94"),
     Mutant(cell="a3374fb3", old="argmin(1)", new="argmax(1)", check="f69bb916", law="by_border[-1]"),
