@@ -254,23 +254,17 @@ MUTANTS = [
     Mutant(
         cell="97c498b2", old="lr=0.005", new="lr=0.001", check="9dfe0e0e", law="reproduce initialization-"
     ),
-    # No network has less than ten layers.
-    Mutant(
-        cell="7daa34cf", old="depth=depth", new="depth=max(depth, 10)", check="080e2c63", law="between(slope"
-    ),
+    # A rate that grows with depth; one depth with twice the rate.
+    *[
+        Mutant(cell="7daa34cf", old="lr=0.02", new="lr=0.002 * depth", check="080e2c63", law=law)
+        for law in ("between(slope", "between(logs[:, 0]")
+    ],
     Mutant(
         cell="7daa34cf",
-        old="depth=depth",
-        new="depth=max(depth, 10)",
+        old="lr=0.02",
+        new="lr=0.04 if depth == 8 else 0.02",
         check="080e2c63",
         law="between((logs - line)",
-    ),
-    Mutant(
-        cell="7daa34cf",
-        old="depth=depth",
-        new="depth=max(depth, 10)",
-        check="080e2c63",
-        law="between(logs[:, 0]",
     ),
     # bfloat16 reaches further; the fans exchanged.
     Mutant(
