@@ -95,6 +95,13 @@ MUTANTS = [
         check="f69bb916",
         law="between(",
     ),
-    # The solution's twins: changed in every letter.
-    Mutant(cell="098c34d7", old="len(letters), 10)", new="len(letters))", check="098c34d7", law="most("),
+    Mutant(
+        cell="e2c28d53",
+        old="run(scale=255)",
+        new="run(scale=1)",
+        check="fc676909",
+        law='end["clipped"], by=0.1',
+    ),
+    # The solution's twins: the farthest in the place of the nearest.
+    Mutant(cell="098c34d7", old="argmin(1)", new="argmax(1)", check="098c34d7", law="most("),
 ]
