@@ -254,15 +254,15 @@ MUTANTS = [
     Mutant(
         cell="97c498b2", old="lr=0.005", new="lr=0.001", check="9dfe0e0e", law="reproduce initialization-"
     ),
-    # A rate that grows with depth; one depth with twice the rate.
+    # A rate that grows with depth; one depth with less than half.
     *[
-        Mutant(cell="7daa34cf", old="lr=0.02", new="lr=0.002 * depth", check="080e2c63", law=law)
+        Mutant(cell="7daa34cf", old="lr=0.02", new="lr=0.0003 * depth**2", check="080e2c63", law=law)
         for law in ("between(slope", "between(logs[:, 0]")
     ],
     Mutant(
         cell="7daa34cf",
         old="lr=0.02",
-        new="lr=0.04 if depth == 8 else 0.02",
+        new="lr=0.008 if depth == 8 else 0.02",
         check="080e2c63",
         law="between((logs - line)",
     ),
