@@ -35,17 +35,18 @@ HARMLESS = {
 }
 
 MUTANTS = [
-    # The first step: ten times the decay, and a step that is not too long.
+    # The first step: ten times the decay, and pixels of a sensible size.
     mutant("679fe772", "0.01 *", "0.1 *", "aaf9d2f5", "most((share", quick=True),
-    mutant("eb956ab4", "lr=0.02", "lr=2e-6", "aaf9d2f5", "most(abs(raw", quick=True),
+    mutant("eb956ab4", "proteins.x_train,", "proteins.x_train / 255,", "aaf9d2f5", "most(abs(raw", quick=True,
+           also=(("eb956ab4", "**raw,", "x_test=proteins.x_test / 255, y_test=proteins.y_test,"),)),
     # The late explosion: arms swapped, steps that are never or always too long.
     mutant(*UNDECAYED, "= run(weight_decay=5e-3)\n", "7662a4eb", "above(final",
            also=((*DECAYED, "run(lr=0.5)"),)),
     mutant(*DECAYED, "run(lr=0.5)", "7662a4eb", "few(lost"),
     mutant(*DECAYED, "run(lr=0.5)", "7662a4eb", "between(final"),
     mutant(*UNDECAYED, "= run(lr=1.0)\n", "7662a4eb", 'most(arms["no decay"]'),
-    mutant("99667eac", "lr=0.08", "lr=0.001", "23369767", "agree(calm"),
-    mutant("99667eac", "lr=0.08", "lr=0.04", "23369767", "most(close"),
+    mutant("99667eac", "lr=0.08", "lr=1.0", "23369767", "agree(calm"),
+    mutant("99667eac", "lr=0.08", "lr=0.04", "23369767", "most(torch"),
     mutant(**CALM, check="9dfe0e0e", law="reproduce regularization-undecayed"),
     mutant("1f7d12bb", "gain=2**0.5", "gain=2.0", "15c38315", 'agree(size["no decay"]'),
     mutant(**CALM, check="15c38315", law='most((size["no decay"]'),
@@ -64,7 +65,7 @@ MUTANTS = [
     mutant(*DECAYED, "run(lr=0.5)", "cd9294f2", 'above(final["decay'),
     # Twenty layers: critical from the start, a weak decay, another decay.
     mutant(**CRITICAL, check="4444dae9", law="few(all_three"),
-    mutant(**CRITICAL, check="4444dae9", law="between(slow[80]"),
+    mutant("bca7a0b9", "gain=3.0", "gain=1.5", "4444dae9", "between(slow[80]"),
     mutant(**WEAK, law="agree(slow[200]"),
     mutant(**WEAK, law="between(slow[160]"),
     mutant("bca7a0b9", "weight_decay=0.01,", "weight_decay=0.02,", "4444dae9", "agree(scale_then"),
