@@ -4,6 +4,7 @@ A command that nobody runs breaks unnoticed; a new one has to say here how it is
 says what it made or found, and bad input is answered in one line.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -47,9 +48,14 @@ PROOFS = {
 
 
 def make(*words, folder=ROOT):
-    """Run make with this Python, as if everything were installed; returns the finished process."""
+    """Run make with this Python, as if everything were installed; returns the finished process.
+
+    As from a terminal: a make that runs the tests leaves its own flags in the environment.
+    """
+    away = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    outside = {name: value for name, value in os.environ.items() if name not in away}
     command = ["make", "--no-print-directory", "--old-file=.venv/.installed", f"PY={sys.executable}", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=300)
 
 
 def last_line(capsys):
