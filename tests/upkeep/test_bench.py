@@ -90,14 +90,14 @@ def test_budgets_are_those_of_seven_and_of_fourteen_chapters():
     assert seconds.budget("make book, nothing changed", 14) == 15
 
 
-def test_publishing_takes_every_command_or_nothing(capsys):
+def test_what_was_measured_is_published_and_nothing_else(capsys):
     seconds.record("test: site", 3)
-    for part in list(seconds.BUDGETS)[1:]:
-        seconds.record(part, 10)
     before = seconds.PUBLISHED.read_text()
-    with pytest.raises(SystemExit, match="nothing was published: make book, fresh not measured here yet"):
+    with pytest.raises(SystemExit, match="nothing was published: none of make book, fresh, make book"):
         seconds.main(["publish"])
     assert seconds.PUBLISHED.read_text() == before
+    for part in list(seconds.BUDGETS)[1:]:
+        seconds.record(part, 10)
     seconds.record("make book, fresh", 160)
     seconds.main(["publish"])
     assert "The seconds of 5 commands are in published_seconds.json" in capsys.readouterr().out
