@@ -6,6 +6,7 @@ other error ends the chapter. What a hidden check says is not kept; in place of 
 stand its words, without the traceback.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -93,7 +94,7 @@ def execute(name, around, running):
     running.append(client)
     started = time.perf_counter()
     try:
-        client.execute(env=for_the_site())
+        asyncio.run(client.async_execute(env=for_the_site()))  # a loop of its own, closed at the end
     except (CellControlSignal, RuntimeError) as error:  # an error in a cell; a time-out, a kernel that died
         raise ChapterFailed(f"book/{name}.ipynb: {COLOR.sub('', str(error)).strip()}") from None
     finally:
