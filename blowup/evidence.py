@@ -53,8 +53,7 @@ def equals(value, expected, rtol=1e-12, atol=0.0):
     got, want = np.broadcast_arrays(_array(value), _array(expected))
     same = np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
     if not same.all():
-        at = tuple(int(i) for i in np.argwhere(~same)[0])
-        place = f" at {list(at)}" if at else ""
+        at, place = _first(~same)
         raise NotHeld(
             f"equals: {got[at]:.15g}{place}, expected {want[at]:.15g} "
             f"(rtol {rtol:g}, atol {atol:g}; {int((~same).sum())} of {same.size} differ)"
@@ -207,12 +206,17 @@ def _hold_between(name, sample, low, high, statistic):
     slack = 1e-12 * np.maximum(np.abs(estimate), 1e-300)  # rounding, where the members do not differ
     held = (estimate + reach + slack >= low) & (estimate - reach - slack <= high)
     if not held.all():
-        at = tuple(int(i) for i in np.argwhere(~held)[0])
-        place = f" at {list(at)}" if at else ""
+        at, place = _first(~held)
         raise NotHeld(
             f"{name}: {estimate[at]:.6g} ± {error[at]:.2g} (standard error, {n} members){place}, "
             f"expected from {low[at]:.6g} to {high[at]:.6g} ({int((~held).sum())} of {held.size} off)"
         )
+
+
+def _first(wrong):
+    """The index of the first True of an array, and " at [index]" for a message: empty for a number."""
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return at, f" at {list(at)}" if at else ""
 
 
 def _array(value, dtype=np.float64):
